@@ -1,0 +1,1 @@
+"""Native kernels and the plain descriptions they run: they know nothing of machines."""
