@@ -54,11 +54,9 @@ class DeltaNumbers(Machine):
         """Format of inputs and states."""
         return Fixed(self.activation_integer_bits, self.activation_fraction_bits, self.activation_overflow)
 
-    def thetas(self, layer: str) -> tuple[int, int]:
-        """Thresholds for inputs and states of a layer, as integers of the activation format."""
-        thetas = self.theta_layers.get(layer, (self.theta_input, self.theta_hidden))
-        theta_x, theta_h = (int(self.activation.quantise(theta)) for theta in thetas)
-        return theta_x, theta_h
+    def thetas(self, layer: str) -> tuple[float, float]:
+        """Thresholds for inputs and states of a layer, in the network's own units."""
+        return self.theta_layers.get(layer, (self.theta_input, self.theta_hidden))
 
 
 @dataclass(frozen=True, kw_only=True)
