@@ -80,6 +80,15 @@ class QuantisedCell:
         return self.inputs + self.hidden * (2 if self.kind == "gru_before" else 1)
 
     @property
+    def column_words(self) -> NDArray[np.int64]:
+        """Weights fetched when a value is sent, int64 [columns]: a column of every gate that hears it."""
+        gates = len(GATES[self.kind])
+        hears = [gates] * self.inputs + [gates] * self.hidden
+        if self.kind == "gru_before":
+            hears = [gates] * self.inputs + [2] * self.hidden + [1] * self.hidden
+        return np.array(hears, np.int64) * self.hidden
+
+    @property
     def accumulator(self) -> Fixed:
         """The format of the memories M."""
         fraction = self.weight_fraction_bits + self.activation.fraction_bits

@@ -4,12 +4,22 @@ Facts: DeltaRNN (Gao et al., FPGA 2018), EdgeDRNN (Gao et al., AICAS and JETCAS 
 paper leaves open is a parameter whose source says "ours".
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from deltawave.errors import OptionError
-from deltawave.machines.base import Machine
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.errors import CapacityError, OptionError
+from deltawave.hardware.cost import Cost
+from deltawave.hardware.timeline import Timeline
+from deltawave.machines.base import Activity, CompiledCell, Machine, Samples, Verdict
+from deltawave.machines.deltarnn import cost, timing
+from deltawave.machines.deltarnn.compile import DeltaCell, compile_cell, restore
+from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics import Fixed
+from deltawave.numerics.tables import FUNCTIONS
 from deltawave.numerics.fixed import Overflow
 from deltawave.options import option
 
@@ -58,6 +68,46 @@ class DeltaNumbers(Machine):
         """Thresholds for inputs and states of a layer, in the network's own units."""
         return self.theta_layers.get(layer, (self.theta_input, self.theta_hidden))
 
+    def verdict(self, layer: Layer) -> Verdict:
+        """Recurrent layers without peepholes and clipping; cells the published machine lacks as an extension."""
+        if not isinstance(layer, Recurrent):
+            return Verdict(False, "runs recurrent layers only")
+        for cell in layer.cells:
+            why_not = self._why_not(cell)
+            if why_not:
+                return Verdict(False, why_not)
+        extension = self._extension(layer.cells[0])
+        if extension and not self.extensions:
+            return Verdict(False, f"{extension}; set extensions=true to add it")
+        return Verdict(True, extension)
+
+    def _why_not(self, cell: Cell) -> str:
+        unknown = [name for name in cell.activations if name not in FUNCTIONS]
+        if unknown:
+            return f"no table for the activation {unknown[0]}"
+        if cell.peepholes is not None:
+            return "no data path for peepholes"
+        if cell.clip is not None:
+            return "no clipping of pre-activations"
+        if cell.couples_input_forget:
+            return "input and forget gates are separate"
+        return ""
+
+    def _extension(self, cell: Cell) -> str:
+        if cell.kind not in self.published_cells:
+            return f"the published machine has no {cell.kind.upper()}, ours has it as an extension"
+        if cell.kind == "gru" and cell.reset == "before":
+            return "the published machine resets after the product; ours adds a second pass that sends r * h"
+        return ""
+
+    def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
+        """Quantise one direction of a layer."""
+        return compile_cell(self, name, cell, samples)
+
+    def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> CompiledCell:
+        """The compiled cell that `arrays` came from."""
+        return restore(name, arrays)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeltaRNN(DeltaNumbers):
@@ -78,7 +128,18 @@ class DeltaRNN(DeltaNumbers):
     activation_stages: int = option(5, unit="cycle", doc="Stages of the activation pipeline", source="S1..S5 [seed]")
     activation_lanes: int = option(128, doc="Neurons that enter the activation pipeline in a cycle", source="ours: it reuses a channel's multipliers")
     weight_memory_bytes: int = option(1_879_040, unit="B", doc="Weight memory", source="[derived] 457.5 BRAM36 less 50 for states, ours")
-    dsp: int = option(768, doc="DSP slices", source="[recall 80%], equals channels x units x ports")
+
+    def check(self, cells: Sequence[CompiledCell]) -> None:
+        """All weights stay on chip."""
+        _check_memory(self.name, sum(_weights(cell) * self.weight_bits for cell in cells), self.weight_memory_bytes)
+
+    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
+        """Encoder, channels and activation pipeline, step after step."""
+        return timing.timeline(self, cells, activity)
+
+    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+        """Energy, area and traffic."""
+        return cost.cost(self, cells, activity, timeline)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +160,30 @@ class EdgeDRNN(DeltaNumbers):
     max_layers: int = option(4, doc="Layers the state memory holds", source="[text] RTL")
     max_layer_size: int = option(1024, doc="Longest state vector", source="[text] RTL")
     dram_bytes: int = option(1 << 29, unit="B", doc="DRAM for weights", source="[recall] 512 MB on the board")
+
+    def check(self, cells: Sequence[CompiledCell]) -> None:
+        """The state memory holds a few layers; the weights lie in DRAM."""
+        if len(cells) > self.max_layers:
+            raise CapacityError(
+                f"the network has {len(cells)} recurrent layers, {self.name} holds {self.max_layers}; "
+                "set a larger max_layers or choose another machine"
+            )
+        for cell in cells:
+            longest = max(_delta_cell(cell).cell.inputs, _delta_cell(cell).cell.hidden)
+            if longest > self.max_layer_size:
+                raise CapacityError(
+                    f"{cell.name} has a vector of {longest} values, {self.name} takes {self.max_layer_size}; "
+                    "set a larger max_layer_size or choose another machine"
+                )
+        _check_memory(self.name, sum(_weights(cell) * self.weight_bits for cell in cells), self.dram_bytes)
+
+    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
+        """Encoder, FIFO, weight stream and activation, step after step."""
+        return timing.timeline(self, cells, activity)
+
+    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+        """Energy, area and traffic."""
+        return cost.cost(self, cells, activity, timeline)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +208,23 @@ class Spartus(DeltaNumbers):
         if not 0.0 <= self.prune_gamma < 1.0:
             raise OptionError(f"{self.name}: prune_gamma = {self.prune_gamma} is a fraction from 0 up to, not including, 1")
 
+    def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
+        """Quantise one direction of a layer, pruned if prune_gamma says so."""
+        return compile_cell(self, name, cell, samples, pes=self.array_pes, gamma=self.prune_gamma)
+
+    def check(self, cells: Sequence[CompiledCell]) -> None:
+        """All weights stay on chip, with their indices."""
+        bits = sum(timing.stored_weights(self, cell) * (self.weight_bits + self.index_bits) for cell in cells)
+        _check_memory(self.name, bits, self.weight_memory_bytes)
+
+    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
+        """Encoder, arrays and HPEs, step after step."""
+        return timing.timeline(self, cells, activity)
+
+    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+        """Energy, area and traffic."""
+        return cost.cost(self, cells, activity, timeline)
+
 
 def _check_theta(machine: str, name: str, value: float) -> None:
     if not 0.0 <= value <= 64.0:
@@ -132,6 +234,25 @@ def _check_theta(machine: str, name: str, value: float) -> None:
 def _check_range(machine: str, name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
         raise OptionError(f"{machine}: {name} = {value} is out of range; it goes from {low} to {high}")
+
+
+def _check_memory(machine: str, bits: int, capacity_bytes: int) -> None:
+    if bits > 8 * capacity_bytes:
+        raise CapacityError(
+            f"the weights need {bits / 8e6:.2f} MB of weight memory, {machine} has {capacity_bytes / 1e6:.2f} MB; "
+            "choose a larger memory, fewer bits, or another machine"
+        )
+
+
+def _delta_cell(cell: CompiledCell) -> DeltaCell:
+    assert isinstance(cell, DeltaCell)
+    return cell
+
+
+def _weights(cell: CompiledCell) -> int:
+    """Stored weights of a cell, its biases included."""
+    c = _delta_cell(cell).cell
+    return int(c.weights_x.size + c.weights_h.size + c.bias.size)
 
 
 DELTARNN_ZYNQ7100 = DeltaRNN(name="deltarnn-zynq7100", clock_hz=125e6)
