@@ -1,8 +1,8 @@
 """The meaning of a delta network accelerator, executed: plain NumPy integers, one operation a line.
 
 A value is sent when it moved by at least the threshold since it was last sent (Neil et al., ICML 2017; a zero move is
-never sent). What was sent is remembered, so skipped columns lose nothing. The arithmetic is that of the EdgeDRNN RTL, whose
-golden vectors this reproduces, with its widths as parameters. The kernels and the RTL are tested against this file, bit for bit.
+never sent). What was sent is remembered, so skipped columns lose nothing. The GRU's roundings, alignments and wraps are
+those of the published EdgeDRNN RTL, with its widths as parameters. Kernels and RTL are tested against this file, bit for bit.
 
 Decided here where the papers are silent: a difference is one bit wider than its operands, so that theta = 0 is the plain
 quantised network for any input; a saturating accumulator saturates after every column, inputs first, in index order; the
