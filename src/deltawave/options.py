@@ -1,8 +1,8 @@
 """Options are the fields of frozen dataclasses: declared once, then read by the CLI, config files and the documents.
 
-    @dataclass(frozen=True, kw_only=True)
-    class Box(Options):
-        width: int = option(8, unit="bit", doc="Width of the box", source="paper, section 2")
+@dataclass(frozen=True, kw_only=True)
+class Box(Options):
+    width: int = option(8, unit="bit", doc="Width of the box", source="paper, section 2")
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ class Options:
         `name.key=value` sets one entry of a field that is a mapping. Raises OptionError for a name that does not
         exist, naming the nearest, and for a value that does not convert or is not allowed.
         """
-        return dataclasses.replace(self, **{name: value for name, value in self._converted(values)})
+        return dataclasses.replace(self, **dict(self._converted(values)))
 
     def _converted(self, values: Mapping[str, object]) -> Iterable[tuple[str, object]]:
         fields = {field.name: field for field in dataclasses.fields(self)}

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-from strategies import quantised_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltawave.kernels.cell import CellState, QuantisedCell
 from deltawave.machines.deltarnn import semantics
+from strategies import quantised_cells
 
 
 def half_even(value: int, shift: int) -> int:
@@ -43,7 +43,10 @@ class Scalar:
         return sum(int(w) * v for w, v in zip(weights[row], vector, strict=True))
 
     def pre(self, row: int, state: list[int]) -> int:
-        x, h = self.product(self.cell.weights_x, row, self.x_sent), self.product(self.cell.weights_h, row, state)
+        x, h = (
+            self.product(self.cell.weights_x, row, self.x_sent),
+            self.product(self.cell.weights_h, row, state),
+        )
         return self.wrap(int(self.cell.bias[row]) + x + h)
 
     def gate(self, row: int) -> int:
@@ -56,7 +59,10 @@ class Scalar:
         return self.h
 
     def rnn(self) -> list[int]:
-        return [self.keep(int(self.cell.candidate(half_even(self.pre(k, self.h_sent), self.w)))) for k in range(self.n)]
+        return [
+            self.keep(int(self.cell.candidate(half_even(self.pre(k, self.h_sent), self.w))))
+            for k in range(self.n)
+        ]
 
     def lstm(self) -> list[int]:
         n, out = self.n, []
@@ -71,8 +77,12 @@ class Scalar:
         n, out = self.n, []
         for k in range(n):
             r, u = self.gate(k), self.gate(n + k)
-            cx = self.wrap(int(self.cell.bias[2 * n + k]) + self.product(self.cell.weights_x, 2 * n + k, self.x_sent))
-            ch = self.wrap(int(self.cell.bias[3 * n + k]) + self.product(self.cell.weights_h, 2 * n + k, self.h_sent))
+            cx = self.wrap(
+                int(self.cell.bias[2 * n + k]) + self.product(self.cell.weights_x, 2 * n + k, self.x_sent)
+            )
+            ch = self.wrap(
+                int(self.cell.bias[3 * n + k]) + self.product(self.cell.weights_h, 2 * n + k, self.h_sent)
+            )
             total = self.wrap(r * half_even(ch, self.w) + half_even(cx, self.w - self.f))
             out.append(self.mixed(k, u, int(self.cell.candidate(half_even(total, self.f)))))
         return out
@@ -81,7 +91,9 @@ class Scalar:
         n = self.n
         scaled = [self.keep(half_even(self.gate(k) * self.h[k], self.f)) for k in range(n)]
         self.heard(scaled, self.rh_sent, self.cell.theta_h)
-        candidates = [int(self.cell.candidate(half_even(self.pre(2 * n + k, self.rh_sent), self.w))) for k in range(n)]
+        candidates = [
+            int(self.cell.candidate(half_even(self.pre(2 * n + k, self.rh_sent), self.w))) for k in range(n)
+        ]
         return [self.mixed(k, self.gate(n + k), candidates[k]) for k in range(n)]
 
     def mixed(self, k: int, u: int, c: int) -> int:
@@ -119,7 +131,9 @@ def test_what_was_sent_is_what_moved_by_the_threshold(cell: QuantisedCell, seed:
 
 @settings(deadline=None, max_examples=40)
 @given(quantised_cells(kinds=("gru", "lstm")), st.integers(0, 2**32 - 1))
-def test_a_saturating_accumulator_that_never_fills_equals_a_wrapping_one(cell: QuantisedCell, seed: int) -> None:
+def test_a_saturating_accumulator_that_never_fills_equals_a_wrapping_one(
+    cell: QuantisedCell, seed: int
+) -> None:
     small = replace(cell, weights_x=cell.weights_x % 3, weights_h=cell.weights_h % 3, accumulator_bits=32)
     xs = np.clip(inputs_for(cell, seed), -500, 500).astype(np.int32)
     runs = [

@@ -1,7 +1,7 @@
 """What a machine is: parameters, what it takes, how it compiles a layer, how long a run takes and what it costs.
 
-A new machine is a folder that defines one subclass of `Machine` and a tuple `MACHINES` of its named instances, and one line in the entry
-point group `deltawave.machines` (or a call of `machines.register`).
+A new machine is a folder that defines one subclass of `Machine` and a tuple `MACHINES` of its named instances, and
+one line in the entry point group `deltawave.machines` (or a call of `machines.register`).
 """
 
 from abc import ABC, abstractmethod
@@ -60,7 +60,7 @@ class CompiledCell(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What calibration saw of one cell: x float32 [samples, inputs], h float32 [samples, hidden] (None without data)."""
+    """What calibration saw of one cell: x float32 [samples, inputs], h [samples, hidden] (None without data)."""
 
     x: Floats | None
     h: Floats | None

@@ -1,7 +1,7 @@
 """A network compiled for one machine, and how it is run.
 
-What the machine takes runs in its exact arithmetic; the rest stays on the host, in ONNX Runtime. A session keeps everything that
-must survive from call to call: the network's own state tensors and the machine's memories.
+What the machine takes runs in its exact arithmetic; the rest stays on the host, in ONNX Runtime. A session keeps
+everything that must survive from call to call: the network's own state tensors and the machine's memories.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -175,7 +175,9 @@ class Session:
         """One call on one frame: an array for the only input, or a dict of arrays by input name."""
         streams = as_streams(self._program.network, frame)
         if len(streams) != 1 or len(streams[0]) != 1:
-            raise InputError(f"a step takes one frame; this data makes {sum(map(len, streams))} calls; use run()")
+            raise InputError(
+                f"a step takes one frame; this data makes {sum(map(len, streams))} calls; use run()"
+            )
         return self.call(streams[0][0])
 
     def activity(self) -> Activity:
@@ -187,10 +189,9 @@ class Session:
         ran = [self._run_cell(layer, k, x, values) for k in range(len(layer.cells))]
         y = np.stack([h for h, _, _ in ran], axis=1)
         y_h, y_c = (np.stack([final[k] for final in ran])[:, None] for k in (1, 2))
+        results = (y[:, :, None], y_h, y_c)
         if layer.batch_first:
             results = (y[None], y_h.swapaxes(0, 1), y_c.swapaxes(0, 1))
-        else:
-            results = (y[:, :, None], y_h, y_c)
         values.update({name: value for name, value in zip(layer.outputs, results, strict=False) if name})
 
     def _run_cell(
@@ -209,11 +210,15 @@ class Session:
 def _sequence(layer: Recurrent, x: NDArray[np.generic]) -> Floats:
     steps_first = x.swapaxes(0, 1) if layer.batch_first else x
     if steps_first.shape[1] != 1:
-        raise InputError(f"{layer.name} got a batch of {steps_first.shape[1]}; machines run batch 1: pass the items one by one")
+        raise InputError(
+            f"{layer.name} got a batch of {steps_first.shape[1]}; machines run batch 1: pass the items one by one"
+        )
     return np.ascontiguousarray(steps_first[:, 0], np.float32)
 
 
-def _initial(layer: Recurrent, state: str, direction: int, values: Mapping[str, NDArray[np.generic]]) -> Floats | None:
+def _initial(
+    layer: Recurrent, state: str, direction: int, values: Mapping[str, NDArray[np.generic]]
+) -> Floats | None:
     name = layer.initial("h" if state == "h" else "c")
     if not name:
         return None

@@ -1,6 +1,7 @@
 """Which machines there are: those of the entry point group `deltawave.machines`, and those registered by hand.
 
-Each entry is a module (or any object) with `MACHINES`, a tuple of named instances, and `CLAIMS`, a tuple of published figures (may be empty).
+Each entry is a module (or any object) with `MACHINES`, a tuple of named instances, and `CLAIMS`, a tuple of
+published figures (may be empty).
 """
 
 import importlib.metadata

@@ -9,11 +9,15 @@ from deltawave.network.layers import Layer, Recurrent
 
 @dataclass(frozen=True)
 class Tensor:
-    """A named input or output. `shape`: a number, or a name for a size that is free."""
+    """A named input or output. `shape`: a number, or a name for a size that is free.
+
+    `batch_axis`: the axis, free in size, along which independent items lie; None where there is no such axis.
+    """
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+    batch_axis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,18 @@ class StateTensor:
     input: Tensor
     output: Tensor
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one stream: free sizes are one. A stream starts from zeros of this shape."""
+        return tuple(size if isinstance(size, int) else 1 for size in self.input.shape)
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """What to compute. `inputs` and `outputs` leave the state out; `layers` are in topological order.
 
-    `original`: the file's own graph, before any rewriting; the float reference runs it.
+    `model`: the canonical graph; its nodes have the names of the layers. `original`: the file's own graph, before any
+    rewriting but for bound inputs; the float reference runs it.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """What a network is made of, in the words machines understand.
 
-A `Network` keeps a canonical ONNX graph: constants folded, hand-written cells rewritten as LSTM/GRU/RNN nodes, batch norms
-folded, weights dequantised. Each node of it has one `Layer` here, of the same name. A machine takes layers; the
+A `Network` keeps a canonical ONNX graph: constants folded, hand-written cells rewritten as LSTM/GRU/RNN nodes, batch
+norms folded, weights dequantised. Each node of it has one `Layer` here, of the same name. A machine takes layers; the
 host runs the remaining nodes.
 """
 

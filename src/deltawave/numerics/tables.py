@@ -69,7 +69,9 @@ def stepped_table(function: str, fraction_bits: int, step_bits: int) -> Activati
     if not 0 < step_bits <= fraction_bits:
         raise OptionError(f"steps of 2^-{step_bits} do not fit an output of {fraction_bits} fraction bits")
     x = np.arange(-(1 << 15), 1 << 15)
-    levels = np.floor(np.ldexp(FUNCTIONS[function](np.ldexp(x.astype(np.float64), -fraction_bits)), step_bits) + 0.5)
+    levels = np.floor(
+        np.ldexp(FUNCTIONS[function](np.ldexp(x.astype(np.float64), -fraction_bits)), step_bits) + 0.5
+    )
     outputs = np.clip(np.ldexp(levels, fraction_bits - step_bits), -(1 << 15), (1 << 15) - 1).astype(np.int16)
     return _trimmed(function, outputs)
 

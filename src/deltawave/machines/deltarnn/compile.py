@@ -1,7 +1,7 @@
 """From a float cell to a delta machine's integers: formats, weights, biases, thresholds.
 
-Formats are picked by what they cost: of the weight and input formats that cannot overflow on the calibration data, the one
-with the smallest mean squared error of the pre-activations.
+Formats are picked by what they cost: of the weight and input formats that cannot overflow on the calibration data,
+the one with the smallest mean squared error of the pre-activations.
 """
 
 from __future__ import annotations
@@ -92,10 +92,14 @@ def restore(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> DeltaCell:
     try:
         return _restore(name, arrays)
     except (KeyError, ValueError, IndexError, AssertionError, TypeError) as error:
-        raise ProgramError(f"cell {name} of the program file is damaged ({error!r}); compile the network again") from None
+        raise ProgramError(
+            f"cell {name} of the program file is damaged ({error!r}); compile the network again"
+        ) from None
 
 
-def compile_cell(machine: DeltaNumbers, name: str, cell: Cell, samples: Samples, *, pes: int = 1, gamma: float = 0.0) -> DeltaCell:
+def compile_cell(
+    machine: DeltaNumbers, name: str, cell: Cell, samples: Samples, *, pes: int = 1, gamma: float = 0.0
+) -> DeltaCell:
     """Quantise one direction of a layer. `gamma`: sparsity to prune to, balanced over `pes` (CBTD's last step)."""
     bias = _memory_bias(cell)
     weights = [_pruned(w, pes, gamma) for w in (cell.weights_x, cell.weights_h)]
@@ -135,7 +139,11 @@ class _Formats:
 
 
 def _pick(
-    machine: DeltaNumbers, cell: Cell, weights: list[NDArray[np.float64]], bias: NDArray[np.float64], samples: Samples
+    machine: DeltaNumbers,
+    cell: Cell,
+    weights: list[NDArray[np.float64]],
+    bias: NDArray[np.float64],
+    samples: Samples,
 ) -> _Formats:
     candidates = list(_candidates(machine, weights, samples))
     if samples.x is None or samples.h is None or len(candidates) == 1:
@@ -147,12 +155,16 @@ def _pick(
     return candidates[int(np.argmin(errors))]
 
 
-def _candidates(machine: DeltaNumbers, weights: list[NDArray[np.float64]], samples: Samples) -> Iterator[_Formats]:
+def _candidates(
+    machine: DeltaNumbers, weights: list[NDArray[np.float64]], samples: Samples
+) -> Iterator[_Formats]:
     """The plain choice first: no shift, the most fraction bits with which no weight saturates."""
     fixed_shift = machine.input_shift
     shifts = [0, *SEARCHED_SHIFTS] if fixed_shift is None and samples.x is not None else [fixed_shift or 0]
     for shift in shifts:
-        largest = max(float(np.abs(np.ldexp(weights[0], shift)).max()), float(np.abs(weights[1]).max()), 2.0**-20)
+        largest = max(
+            float(np.abs(np.ldexp(weights[0], shift)).max()), float(np.abs(weights[1]).max()), 2.0**-20
+        )
         fitting = machine.weight_bits - 1 - int(np.ceil(np.log2(largest)))
         most = machine.accumulator_bits - 8 - machine.activation_fraction_bits
         fractions = [fitting, fitting + 1, fitting + 2]
@@ -190,7 +202,9 @@ def _memory_bias(cell: Cell) -> NDArray[np.float64]:
     return np.stack([x[0] + h[0], x[1] + h[1], x[2], h[2]])
 
 
-def _quantise_bias(machine: DeltaNumbers, bias: NDArray[np.float64], fraction: int) -> tuple[NDArray[np.int32], int]:
+def _quantise_bias(
+    machine: DeltaNumbers, bias: NDArray[np.float64], fraction: int
+) -> tuple[NDArray[np.int32], int]:
     """Accumulator words, and how far the bias column's feed is shifted so that every bias fits a weight."""
     product_fraction = fraction + machine.activation_fraction_bits
     if not machine.bias_as_column:
@@ -224,9 +238,20 @@ def _table_text(table: ActivationTable) -> str:
 
 
 def _restore(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> DeltaCell:
-    kind, integer, fraction, wraps, bits, weight_fraction, accumulator, saturates, theta_x, theta_h, shift, bias_shift = (
-        int(value) for value in cast(NDArray[np.int64], arrays["scalars"])
-    )
+    (
+        kind,
+        integer,
+        fraction,
+        wraps,
+        bits,
+        weight_fraction,
+        accumulator,
+        saturates,
+        theta_x,
+        theta_h,
+        shift,
+        bias_shift,
+    ) = (int(value) for value in cast(NDArray[np.int64], arrays["scalars"]))
     firsts = cast(NDArray[np.int64], arrays["table_firsts"])
     names = ("gate", "candidate", "output")
     tables = [

@@ -1,7 +1,7 @@
 """The parameters of the delta network accelerators and their published instances.
 
-Facts: DeltaRNN (Gao et al., FPGA 2018), EdgeDRNN (Gao et al., AICAS and JETCAS 2020; RTL), Spartus (Gao et al., TNNLS 2022). What a
-paper leaves open is a parameter whose source says "ours".
+Facts: DeltaRNN (Gao et al., FPGA 2018), EdgeDRNN (Gao et al., AICAS and JETCAS 2020; RTL), Spartus (Gao et al.,
+TNNLS 2022). What a paper leaves open is a parameter whose source says "ours".
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ from deltawave.machines.deltarnn import cost, timing
 from deltawave.machines.deltarnn.compile import DeltaCell, compile_cell, restore
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics import Fixed
-from deltawave.numerics.tables import FUNCTIONS
 from deltawave.numerics.fixed import Overflow
+from deltawave.numerics.tables import FUNCTIONS
 from deltawave.options import option
 
 CellName = Literal["gru", "lstm", "rnn"]
@@ -32,17 +32,29 @@ class DeltaNumbers(Machine):
 
     published_cells: tuple[CellName, ...] = option(("gru",), doc="Cells of the published machine")
     extensions: bool = option(
-        True, doc="Also take cells the published machine lacks (LSTM, GRU, RNN; GRU with the reset before the product)", source="ours"
+        True,
+        doc="Also take cells the published machine lacks (LSTM, GRU, RNN; GRU with the reset before the product)",
+        source="ours",
     )
     theta_input: float = option(0.0, doc="Delta threshold for inputs, in the activation's unit")
     theta_hidden: float = option(0.0, doc="Delta threshold for states, in the activation's unit")
-    theta_layers: dict[str, tuple[float, float]] = option({}, doc="Thresholds (input, hidden) by layer, over the two above")
-    activation_integer_bits: int = option(8, unit="bit", doc="Activations: bits before the point, sign included")
+    theta_layers: dict[str, tuple[float, float]] = option(
+        {}, doc="Thresholds (input, hidden) by layer, over the two above"
+    )
+    activation_integer_bits: int = option(
+        8, unit="bit", doc="Activations: bits before the point, sign included"
+    )
     activation_fraction_bits: int = option(8, unit="bit", doc="Activations: bits after the point")
     activation_overflow: Overflow = option("saturate", doc="What a state too large for its format does")
     weight_bits: int = option(8, unit="bit", doc="Width of a weight")
-    weight_fraction_bits: int | None = option(None, unit="bit", doc="Fraction bits of the weights; none: from calibration, by layer")
-    input_shift: int | None = option(None, unit="bit", doc="Inputs are divided by 2^shift, their weights multiplied; none: from calibration")
+    weight_fraction_bits: int | None = option(
+        None, unit="bit", doc="Fraction bits of the weights; none: from calibration, by layer"
+    )
+    input_shift: int | None = option(
+        None,
+        unit="bit",
+        doc="Inputs are divided by 2^shift, their weights multiplied; none: from calibration",
+    )
     bias_as_column: bool = option(True, doc="Biases are a column of weights, not accumulator words")
     accumulator_bits: int = option(32, unit="bit", doc="Width of the pre-activation memories")
     accumulator_overflow: Overflow = option("wrap", doc="What an accumulator does when full")
@@ -55,7 +67,9 @@ class DeltaNumbers(Machine):
             _check_theta(self.name, f"theta_layers.{layer}", min(thetas))
         _check_range(self.name, "weight_bits", self.weight_bits, 2, 16)
         _check_range(self.name, "accumulator_bits", self.accumulator_bits, 16, 32)
-        _check_range(self.name, "activation_integer_bits + activation_fraction_bits", self.activation.bits, 4, 16)
+        _check_range(
+            self.name, "activation_integer_bits + activation_fraction_bits", self.activation.bits, 4, 16
+        )
         _check_range(self.name, "activation_fraction_bits", self.activation_fraction_bits, 1, 14)
         _check_range(self.name, "table_step_bits", self.table_step_bits, 1, self.activation_fraction_bits)
 
@@ -114,24 +128,56 @@ class DeltaRNN(DeltaNumbers):
     """On-chip weights, three MxV channels (DeltaRNN, FPGA 2018)."""
 
     weight_bits: int = option(16, unit="bit", doc="Width of a weight", source="Q8.8 [seed]")
-    weight_fraction_bits: int | None = option(8, unit="bit", doc="Fraction bits of the weights; none: from calibration, by layer", source="Q8.8 [seed]")
-    bias_as_column: bool = option(False, doc="Biases are a column of weights, not accumulator words", source="ours")
-    table_step_bits: int = option(8, unit="bit", doc="Sigmoid and tanh come in steps of 2^-bits", source="ours: RALUT contents not published")
+    weight_fraction_bits: int | None = option(
+        8,
+        unit="bit",
+        doc="Fraction bits of the weights; none: from calibration, by layer",
+        source="Q8.8 [seed]",
+    )
+    bias_as_column: bool = option(
+        False, doc="Biases are a column of weights, not accumulator words", source="ours"
+    )
+    table_step_bits: int = option(
+        8,
+        unit="bit",
+        doc="Sigmoid and tanh come in steps of 2^-bits",
+        source="ours: RALUT contents not published",
+    )
     channels: int = option(3, doc="Matrix-vector channels, one a GRU gate", source="[seed]")
     channel_pes: int = option(128, doc="Multiply-add units of a channel and memory port", source="[seed]")
-    memory_ports: int = option(2, doc="Ports of the weight memory: products a column and unit in a cycle", source="[seed]")
-    input_rate: int = option(4, unit="element/cycle", doc="Inputs the IEU compares in a cycle", source="[seed]")
-    hidden_rate: int = option(32, unit="element/cycle", doc="States the IEU compares in a cycle", source="[seed], latency figures")
-    scheduler_rate: int = option(2, unit="element/cycle", doc="Non-zero deltas the IEU emits in a cycle", source="[seed]")
+    memory_ports: int = option(
+        2, doc="Ports of the weight memory: products a column and unit in a cycle", source="[seed]"
+    )
+    input_rate: int = option(
+        4, unit="element/cycle", doc="Inputs the IEU compares in a cycle", source="[seed]"
+    )
+    hidden_rate: int = option(
+        32, unit="element/cycle", doc="States the IEU compares in a cycle", source="[seed], latency figures"
+    )
+    scheduler_rate: int = option(
+        2, unit="element/cycle", doc="Non-zero deltas the IEU emits in a cycle", source="[seed]"
+    )
     encoder_latency_cycles: int = option(2, unit="cycle", doc="From compare to the delta list", source="ours")
-    mxv_latency_cycles: int = option(4, unit="cycle", doc="From weight address to accumulated sum", source="ours")
-    activation_stages: int = option(5, unit="cycle", doc="Stages of the activation pipeline", source="S1..S5 [seed]")
-    activation_lanes: int = option(128, doc="Neurons that enter the activation pipeline in a cycle", source="ours: it reuses a channel's multipliers")
-    weight_memory_bytes: int = option(1_879_040, unit="B", doc="Weight memory", source="[derived] 457.5 BRAM36 less 50 for states, ours")
+    mxv_latency_cycles: int = option(
+        4, unit="cycle", doc="From weight address to accumulated sum", source="ours"
+    )
+    activation_stages: int = option(
+        5, unit="cycle", doc="Stages of the activation pipeline", source="S1..S5 [seed]"
+    )
+    activation_lanes: int = option(
+        128,
+        doc="Neurons that enter the activation pipeline in a cycle",
+        source="ours: it reuses a channel's multipliers",
+    )
+    weight_memory_bytes: int = option(
+        1_879_040, unit="B", doc="Weight memory", source="[derived] 457.5 BRAM36 less 50 for states, ours"
+    )
 
     def check(self, cells: Sequence[CompiledCell]) -> None:
         """All weights stay on chip."""
-        _check_memory(self.name, sum(_weights(cell) * self.weight_bits for cell in cells), self.weight_memory_bytes)
+        _check_memory(
+            self.name, sum(_weights(cell) * self.weight_bits for cell in cells), self.weight_memory_bytes
+        )
 
     def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
         """Encoder, channels and activation pipeline, step after step."""
@@ -146,16 +192,33 @@ class DeltaRNN(DeltaNumbers):
 class EdgeDRNN(DeltaNumbers):
     """Weights streamed from DRAM, column by column (EdgeDRNN, JETCAS 2020)."""
 
-    activation_overflow: Overflow = option("wrap", doc="What a state too large for its format does", source="[text] RTL")
-    accumulator_bits: int = option(24, unit="bit", doc="Width of the pre-activation memories", source="[text] RTL")
-    table_step_bits: int = option(4, unit="bit", doc="Sigmoid and tanh come in steps of 2^-bits", source="[text] RTL")
+    activation_overflow: Overflow = option(
+        "wrap", doc="What a state too large for its format does", source="[text] RTL"
+    )
+    accumulator_bits: int = option(
+        24, unit="bit", doc="Width of the pre-activation memories", source="[text] RTL"
+    )
+    table_step_bits: int = option(
+        4, unit="bit", doc="Sigmoid and tanh come in steps of 2^-bits", source="[text] RTL"
+    )
     pes: int = option(8, doc="Processing elements", source="[text] RTL")
-    dram_bytes_per_cycle: float = option(8.0, unit="B/cycle", doc="Weight stream", source="[text] 64-bit AXI-HP, 1 GB/s")
+    dram_bytes_per_cycle: float = option(
+        8.0, unit="B/cycle", doc="Weight stream", source="[text] 64-bit AXI-HP, 1 GB/s"
+    )
     fifo_depth: int = option(32, unit="element", doc="Delta FIFO", source="[text] RTL")
-    encoder_latency_cycles: int = option(2, unit="cycle", doc="Stages of the delta encoder", source="[text] RTL")
-    dram_latency_cycles: int = option(0, unit="cycle", doc="From column address to the first weight", source="ours: bursts are requested ahead")
+    encoder_latency_cycles: int = option(
+        2, unit="cycle", doc="Stages of the delta encoder", source="[text] RTL"
+    )
+    dram_latency_cycles: int = option(
+        0,
+        unit="cycle",
+        doc="From column address to the first weight",
+        source="ours: bursts are requested ahead",
+    )
     mac_latency_cycles: int = option(3, unit="cycle", doc="Stages of multiply-add", source="[text] RTL")
-    activation_cycles: int = option(5, unit="cycle", doc="Activation of a group of one neuron a PE", source="[text] RTL")
+    activation_cycles: int = option(
+        5, unit="cycle", doc="Activation of a group of one neuron a PE", source="[text] RTL"
+    )
     activation_extra_groups: int = option(2, doc="Groups of latency after the last", source="[text] RTL")
     max_layers: int = option(4, doc="Layers the state memory holds", source="[text] RTL")
     max_layer_size: int = option(1024, doc="Longest state vector", source="[text] RTL")
@@ -191,22 +254,54 @@ class Spartus(DeltaNumbers):
     """Column-balanced sparse weights over arrays of PEs, delta LSTM (Spartus, TNNLS 2022)."""
 
     published_cells: tuple[CellName, ...] = option(("lstm",), doc="Cells of the published machine")
-    table_step_bits: int = option(4, unit="bit", doc="Sigmoid and tanh come in steps of 2^-bits", source="[text] Q2.4 outputs in training")
-    prune_gamma: float = option(0.0, doc="Prune to this sparsity when compiling (CBTD's last step); 0: take the weights as they are")
-    arrays: int = option(8, doc="MAC arrays M: element j of the delta vector goes to array j mod M", source="[text] training code")
-    array_pes: int = option(64, doc="PEs of an array N: row i of the stacked gates goes to PE i mod N", source="[text] training code")
-    index_bits: int = option(8, unit="bit", doc="Local row index beside each stored weight", source="ours: not published")
-    input_rate: int = option(8, unit="element/cycle", doc="Elements the IPU compares in a cycle", source="ours: one an array")
-    encoder_latency_cycles: int = option(2, unit="cycle", doc="From compare to the array's queue", source="ours")
-    mac_latency_cycles: int = option(4, unit="cycle", doc="Stages of multiply-add and array sum", source="ours")
-    activation_lanes: int = option(64, doc="Neurons that enter the HPEs in a cycle", source="ours: one a PE column")
+    table_step_bits: int = option(
+        4,
+        unit="bit",
+        doc="Sigmoid and tanh come in steps of 2^-bits",
+        source="[text] Q2.4 outputs in training",
+    )
+    prune_gamma: float = option(
+        0.0, doc="Prune to this sparsity when compiling (CBTD's last step); 0: take the weights as they are"
+    )
+    arrays: int = option(
+        8,
+        doc="MAC arrays M: element j of the delta vector goes to array j mod M",
+        source="[text] training code",
+    )
+    array_pes: int = option(
+        64,
+        doc="PEs of an array N: row i of the stacked gates goes to PE i mod N",
+        source="[text] training code",
+    )
+    index_bits: int = option(
+        8, unit="bit", doc="Local row index beside each stored weight", source="ours: not published"
+    )
+    input_rate: int = option(
+        8, unit="element/cycle", doc="Elements the IPU compares in a cycle", source="ours: one an array"
+    )
+    encoder_latency_cycles: int = option(
+        2, unit="cycle", doc="From compare to the array's queue", source="ours"
+    )
+    mac_latency_cycles: int = option(
+        4, unit="cycle", doc="Stages of multiply-add and array sum", source="ours"
+    )
+    activation_lanes: int = option(
+        64, doc="Neurons that enter the HPEs in a cycle", source="ours: one a PE column"
+    )
     activation_stages: int = option(8, unit="cycle", doc="Stages of the HPE pipeline", source="ours")
-    weight_memory_bytes: int = option(2_700_000, unit="B", doc="Weight memory", source="[derived] 755 BRAM36 of the XC7Z100 less 155 for states, ours")
+    weight_memory_bytes: int = option(
+        2_700_000,
+        unit="B",
+        doc="Weight memory",
+        source="[derived] 755 BRAM36 of the XC7Z100 less 155 for states, ours",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0.0 <= self.prune_gamma < 1.0:
-            raise OptionError(f"{self.name}: prune_gamma = {self.prune_gamma} is a fraction from 0 up to, not including, 1")
+            raise OptionError(
+                f"{self.name}: prune_gamma = {self.prune_gamma} is a fraction from 0 up to, not including, 1"
+            )
 
     def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
         """Quantise one direction of a layer, pruned if prune_gamma says so."""

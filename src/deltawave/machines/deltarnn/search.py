@@ -13,7 +13,24 @@ from deltawave.errors import OptionError
 from deltawave.machines.deltarnn.compile import DeltaCell
 from deltawave.machines.program import Program, Progress, Run, quiet
 
-LADDER = (0.0, 1 / 128, 1 / 64, 1 / 32, 3 / 64, 1 / 16, 3 / 32, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0, 2.0, 4.0)
+LADDER = (
+    0.0,
+    1 / 128,
+    1 / 64,
+    1 / 32,
+    3 / 64,
+    1 / 16,
+    3 / 32,
+    1 / 8,
+    3 / 16,
+    1 / 4,
+    3 / 8,
+    1 / 2,
+    3 / 4,
+    1.0,
+    2.0,
+    4.0,
+)
 Thetas = Mapping[str, tuple[float, float]]
 Loss = Callable[[Run], float]
 """How much worse a run is than wanted, e.g. accuracy points lost, or output error; larger is worse."""
@@ -21,7 +38,7 @@ Loss = Callable[[Run], float]
 
 @dataclass(frozen=True)
 class Point:
-    """One row of the trade-off: thresholds (input, hidden) by layer and what they gave. `fetched`: share of all weights."""
+    """A row of the trade-off: thresholds (input, hidden) by layer and what they gave; `fetched`: share of all weights."""
 
     thetas: Thetas
     fetched: float
@@ -126,10 +143,14 @@ def _with_thetas(compiled: object, thetas: tuple[float, float]) -> DeltaCell:
     activation = cell.cell.activation
     theta_x = int(activation.quantise(np.ldexp(thetas[0], -cell.input_shift)))
     theta_h = int(activation.quantise(thetas[1]))
-    return DeltaCell(cell.name, replace(cell.cell, theta_x=theta_x, theta_h=theta_h), cell.input_shift, cell.bias_shift)
+    return DeltaCell(
+        cell.name, replace(cell.cell, theta_x=theta_x, theta_h=theta_h), cell.input_shift, cell.bias_shift
+    )
 
 
 def _delta_cell(compiled: object) -> DeltaCell:
     if not isinstance(compiled, DeltaCell):
-        raise OptionError("thresholds can be searched for delta machines only; choose deltarnn, edgedrnn or spartus")
+        raise OptionError(
+            "thresholds can be searched for delta machines only; choose deltarnn, edgedrnn or spartus"
+        )
     return compiled

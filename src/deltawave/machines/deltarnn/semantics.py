@@ -2,11 +2,12 @@
 
 A value is sent when it moved by at least the threshold since it was last sent (Neil et al., ICML 2017; a zero move is
 never sent). What was sent is remembered, so skipped columns lose nothing. The GRU's roundings, alignments and wraps are
-those of the published EdgeDRNN RTL, with its widths as parameters. Kernels and RTL are tested against this file, bit for bit.
+those of the published EdgeDRNN RTL, with its widths as parameters. Kernels and RTL are tested against this file, bit
+for bit.
 
-Decided here where the papers are silent: a difference is one bit wider than its operands, so that theta = 0 is the plain
-quantised network for any input; a saturating accumulator saturates after every column, inputs first, in index order; the
-LSTM rounds f*c + i*g once.
+Decided here where the papers are silent: a difference is one bit wider than its operands, so that theta = 0 is the
+plain quantised network for any input; a saturating accumulator saturates after every column, inputs first, in index
+order; the LSTM rounds f*c + i*g once.
 """
 
 import numpy as np
@@ -27,7 +28,9 @@ def deltas(now: NDArray[np.int32], sent: NDArray[np.int32], theta: int) -> tuple
     return np.where(send, difference, 0), send
 
 
-def accumulate(cell: QuantisedCell, memory: Integers, weights: NDArray[np.int16], delta: Integers) -> Integers:
+def accumulate(
+    cell: QuantisedCell, memory: Integers, weights: NDArray[np.int16], delta: Integers
+) -> Integers:
     """memory + weights @ delta in the accumulator's format, column after column."""
     columns = np.flatnonzero(delta)
     products = weights[:, columns].astype(np.int64) * delta[columns]
