@@ -1,1 +1,35 @@
-""""""
+"""Networks: read from ONNX or PyTorch, split between machine and host, run in float as the reference."""
+
+from deltawave.network.graph import Network, StateTensor, Tensor
+from deltawave.network.host import HostModel
+from deltawave.network.layers import Cell, Conv, Dense, Layer, Opaque, Pool, Recurrent
+from deltawave.network.limits import Limits
+from deltawave.network.loading import load
+from deltawave.network.partition import HostSegment, MachineSegment, Segment, partition
+from deltawave.network.reference import FloatReference, capture
+from deltawave.network.streams import Call, Stream, as_streams
+
+__all__ = [
+    "Call",
+    "Cell",
+    "Conv",
+    "Dense",
+    "FloatReference",
+    "HostModel",
+    "HostSegment",
+    "Layer",
+    "Limits",
+    "MachineSegment",
+    "Network",
+    "Opaque",
+    "Pool",
+    "Recurrent",
+    "Segment",
+    "StateTensor",
+    "Stream",
+    "Tensor",
+    "as_streams",
+    "capture",
+    "load",
+    "partition",
+]

@@ -1,0 +1,85 @@
+"""Convolutions and pooling, their padding written out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from deltawave.errors import NetworkError
+from deltawave.network.editing import Editor
+from deltawave.network.layers import Conv, Layer, Pool
+from deltawave.network.onnx_types import attributes, dims, label
+from deltawave.network.typed_layers.common import Shapes, given, known_sizes, opaque, weights
+
+_PADDING_UNKNOWN = "its padding depends on a size that is not known"
+
+
+def conv_layer(editor: Editor, node: onnx.NodeProto, shapes: Shapes) -> Layer:
+    """A `Conv` layer; opaque where the weights are not constant."""
+    flags, kernel, bias = attributes(node), weights(editor, node, 1), weights(editor, node, 2)
+    if kernel is None or kernel.ndim < 3 or (given(node, 2) and bias is None):
+        return opaque(node, shapes, "its weights are not constant")
+    groups, ones = int(flags.get("group", 1)), [1] * (kernel.ndim - 2)
+    if groups < 1 or len(kernel) % groups or (bias is not None and bias.shape != (len(kernel),)):
+        raise NetworkError(
+            f"{label(node)}: weights {list(kernel.shape)} do not fit {groups} groups and the bias"
+        )
+    pads = _pads(node, kernel.shape[2:], shapes)
+    if pads is None:
+        return opaque(node, shapes, _PADDING_UNKNOWN)
+    return Conv(
+        name=node.name,
+        kind=node.op_type,
+        inputs=tuple(node.input),
+        outputs=tuple(node.output),
+        parameters=kernel.size + (0 if bias is None else bias.size),
+        operations=2 * kernel.size * known_sizes(shapes.get(node.output[0]), slice(2, None)),
+        shape=" x ".join(map(str, kernel.shape)),
+        weights=kernel,
+        bias=np.zeros(len(kernel), np.float32) if bias is None else bias,
+        strides=tuple(flags.get("strides", ones)),
+        pads=pads,
+        dilations=tuple(flags.get("dilations", ones)),
+        groups=groups,
+    )
+
+
+def pool_layer(node: onnx.NodeProto, shapes: Shapes) -> Layer:
+    """A `Pool` layer; opaque where the padding is not known."""
+    flags = attributes(node)
+    kernel = tuple(flags.get("kernel_shape", ()))
+    pads = _pads(node, kernel, shapes)
+    if pads is None:
+        return opaque(node, shapes, _PADDING_UNKNOWN)
+    return Pool(
+        name=node.name,
+        kind=node.op_type,
+        inputs=tuple(node.input),
+        outputs=tuple(node.output),
+        shape=" x ".join(map(str, kernel)),
+        kernel=kernel,
+        strides=tuple(flags.get("strides", [1] * len(kernel))),
+        pads=pads,
+    )
+
+
+def _pads(node: onnx.NodeProto, kernel: Sequence[int], shapes: Shapes) -> tuple[int, ...] | None:
+    """Padding, begins then ends; None if `auto_pad` needs a size that is not known."""
+    flags = attributes(node)
+    mode = flags.get("auto_pad", "NOTSET")
+    if mode == "NOTSET":
+        return tuple(flags.get("pads", [0] * (2 * len(kernel))))
+    if mode == "VALID":
+        return (0,) * (2 * len(kernel))
+    spatial = ((dims(shapes[node.input[0]]) if node.input[0] in shapes else None) or [])[2:]
+    sizes = [size for size in spatial if isinstance(size, int)]
+    if len(sizes) != len(kernel):
+        return None
+    ones = [1] * len(kernel)
+    spans = [(width - 1) * step + 1 for width, step in zip(kernel, flags.get("dilations", ones), strict=True)]
+    totals = [
+        max(0, (-(-size // stride) - 1) * stride + span - size)
+        for size, stride, span in zip(sizes, flags.get("strides", ones), spans, strict=True)
+    ]
+    small, large = [total // 2 for total in totals], [total - total // 2 for total in totals]
+    return tuple(small + large) if mode == "SAME_UPPER" else tuple(large + small)
