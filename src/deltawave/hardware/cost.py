@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EnergyRow:
-    """Energy of one kind of work over the run. `basis` groups rows of one estimate: rows of different bases do not add."""
+    """Energy of one kind of work over the run. `basis` groups rows of one estimate: rows of different bases
+    do not add."""
 
     name: str
     picojoules: float

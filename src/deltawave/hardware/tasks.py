@@ -1,9 +1,10 @@
 """The timeline engine: tasks on units, what they wait for, and when they start.
 
-A unit takes its tasks in program order: task i + 1 not before task i has released the unit, `occupancy` cycles after its start.
-Its result can be used `latency` cycles after its start. A task may wait for tasks of any unit, counted from their start,
-release or result, plus a lag (which may be negative). A FIFO of depth d is such a wait, too: the producer's task i waits for the
-start of the consumer's task i - d. Every task starts as early as all this allows: the least solution of a max-plus system.
+A unit takes its tasks in program order: task i + 1 not before task i has released the unit, `occupancy`
+cycles after its start. Its result can be used `latency` cycles after its start. A task may wait for tasks of
+any unit, counted from their start, release or result, plus a lag (which may be negative). A FIFO of depth d
+is such a wait, too: the producer's task i waits for the start of the consumer's task i - d. Every task starts
+as early as all this allows: the least solution of a max-plus system.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +32,8 @@ class Link(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """A unit's tasks in program order, int64 [tasks] each. `step`: which step a task belongs to, ascending; `item`: which
-    column (or whatever the unit works on), -1 where that means nothing."""
+    """A unit's tasks in program order, int64 [tasks] each. `step`: which step a task belongs to, ascending;
+    `item`: which column (or whatever the unit works on), -1 where that means nothing."""
 
     name: str
     occupancy: Cycles
@@ -43,7 +44,8 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Wait:
-    """Tasks of `unit` that wait for tasks `after` of unit `on`, int64 [waits] each; `task` ascends, and may repeat."""
+    """Tasks of `unit` that wait for tasks `after` of unit `on`, int64 [waits] each; `task` ascends, and may
+    repeat."""
 
     reason: str
     unit: int
@@ -56,19 +58,30 @@ class Wait:
 
 @dataclass(eq=False)
 class TaskGraph:
-    """Units are numbered as they are added. The last one ends the steps: a step is over with its last result there."""
+    """Units are numbered as they are added. The last one ends the steps: a step is over with its last result
+    there."""
 
     units: list[Unit] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
 
-    def unit(self, name: str, occupancy: ArrayLike, latency: ArrayLike, step: ArrayLike, item: ArrayLike = -1) -> int:
+    def unit(
+        self, name: str, occupancy: ArrayLike, latency: ArrayLike, step: ArrayLike, item: ArrayLike = -1
+    ) -> int:
         """Add a unit; scalars stand for arrays. Returns its number."""
         arrays = np.broadcast_arrays(*(np.asarray(a, np.int64) for a in (occupancy, latency, step, item)))
         self.units.append(Unit(name, *(np.ascontiguousarray(a) for a in arrays)))
         return len(self.units) - 1
 
     def wait(
-        self, unit: int, task: ArrayLike, on: int, after: ArrayLike, *, reason: str, link: Link = Link.RESULT, lag: ArrayLike = 0
+        self,
+        unit: int,
+        task: ArrayLike,
+        on: int,
+        after: ArrayLike,
+        *,
+        reason: str,
+        link: Link = Link.RESULT,
+        lag: ArrayLike = 0,
     ) -> None:
         """Let tasks of a unit wait; scalars stand for arrays. `reason` is what a stall is reported as."""
         arrays = np.broadcast_arrays(*(np.asarray(a, np.int64) for a in (task, after, lag)))
@@ -87,11 +100,14 @@ class TaskGraph:
         return Schedule(self, begin, tuple(starts), tuple(stalls))
 
     def solve_plain(self, begin: int = 0, free: Sequence[int] | None = None) -> "Schedule":
-        """The same in plain Python, task after task in an order the standard library finds. Raises graphlib.CycleError."""
+        """The same in plain Python, task after task in an order the standard library finds. Raises
+        graphlib.CycleError."""
         free = [begin] * len(self.units) if free is None else free
         starts = [np.empty_like(u.occupancy) for u in self.units]
         stalls = [0] * len(self.waits)
-        needs = {(u, t): self._needs(u, t) for u, unit in enumerate(self.units) for t in range(len(unit.occupancy))}
+        needs = {
+            (u, t): self._needs(u, t) for u, unit in enumerate(self.units) for t in range(len(unit.occupancy))
+        }
         for u, t in TopologicalSorter(needs).static_order():
             released = free[u] if t == 0 else int(starts[u][t - 1] + self.units[u].occupancy[t - 1])
             earliest = [(self._ready(starts, w, k, begin), -n) for n, w, k in self._waits_of(u, t)]
@@ -112,7 +128,9 @@ class TaskGraph:
 
     def _needs(self, unit: int, task: int) -> set[tuple[int, int]]:
         before = {(unit, task - 1)} if task > 0 else set()
-        return before | {(w.on, int(w.after[k])) for _, w, k in self._waits_of(unit, task) if w.after[k] != BEGIN}
+        return before | {
+            (w.on, int(w.after[k])) for _, w, k in self._waits_of(unit, task) if w.after[k] != BEGIN
+        }
 
     def _ready(self, starts: Sequence[Cycles], wait: Wait, entry: int, begin: int) -> int:
         after, lag = int(wait.after[entry]), int(wait.lag[entry])
@@ -125,7 +143,8 @@ class TaskGraph:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """When the tasks of a graph start: `starts` int64 [tasks] by unit; `stalls`: cycles each wait kept its unit idle.
+    """When the tasks of a graph start: `starts` int64 [tasks] by unit; `stalls`: cycles each wait kept its
+    unit idle.
 
     Where several waits end in the same cycle, the stall counts for the one that was added first.
     """
@@ -163,7 +182,8 @@ class Schedule:
         return [int(self.releases(u)[-1]) if s.size else before[u] for u, s in enumerate(self.starts)]
 
     def critical_path(self) -> list[tuple[str, int, str]]:
-        """The chain of tasks that the last step's end hangs on, in time order: (unit, task, what it waited for)."""
+        """The chain of tasks that the last step's end hangs on, in time order: (unit, task, what it waited
+        for)."""
         unit = len(self.starts) - 1
         task = len(self.starts[unit]) - 1
         path = []
@@ -185,4 +205,5 @@ class Schedule:
 
 
 GraphOfSteps = Callable[[int, int], TaskGraph]
-"""Makes the graph of steps `first` up to, not including, `last`. Its units and waits are the same for all steps."""
+"""Makes the graph of steps `first` up to, not including, `last`. Its units and waits are the same for all
+steps."""

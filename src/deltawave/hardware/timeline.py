@@ -1,7 +1,8 @@
 """Which unit worked when, over a whole run.
 
-A run may have tens of millions of tasks, so it is solved some steps at a time. That is exact: units keep their state from
-stretch to stretch. Cycles are kept for every step, single tasks for the first few, for traces.
+A run may have tens of millions of tasks, so it is solved some steps at a time. That is exact: units keep
+their state from stretch to stretch. Cycles are kept for every step, single tasks for the first few, for
+traces.
 """
 
 from collections import Counter
@@ -19,8 +20,8 @@ from deltawave.hardware.trace import Slice, chrome_trace, perfetto_trace
 class Part:
     """One unit of work (a layer, or one direction of it) over a run.
 
-    step_cycles: int64 [steps]; busy_cycles by unit; stall_cycles by (unit, what it waited for); `detail`: the first steps
-    task by task.
+    step_cycles: int64 [steps]; busy_cycles by unit; stall_cycles by (unit, what it waited for); `detail`: the
+    first steps task by task.
     """
 
     name: str
@@ -37,7 +38,8 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """When every unit of a machine worked. The parts of a step follow each other: step 0 of every part, then step 1."""
+    """When every unit of a machine worked. The parts of a step follow each other: step 0 of every part, then
+    step 1."""
 
     clock_hz: float
     parts: tuple[Part, ...]
@@ -88,15 +90,16 @@ class Timeline:
         return slices
 
     def save(self, path: str | Path) -> None:
-        """Write the first steps as a trace that ui.perfetto.dev opens: Chrome's JSON if the name ends with .json, else
-        Perfetto's own format. A cycle is shown as a nanosecond."""
+        """Write the first steps as a trace that ui.perfetto.dev opens: Chrome's JSON if the name ends with
+        .json, else Perfetto's own format. A cycle is shown as a nanosecond."""
         target = Path(path)
         write = chrome_trace if target.suffix == ".json" else perfetto_trace
         target.write_bytes(write(self.units, self.slices()))
 
 
 def simulate(name: str, steps: int, graph_of: GraphOfSteps, *, stretch: int, detail_steps: int) -> Part:
-    """Time the steps of one unit of work, `stretch` steps at a time; `detail_steps` of them are kept task by task."""
+    """Time the steps of one unit of work, `stretch` steps at a time; `detail_steps` of them are kept task by
+    task."""
     detail = graph_of(0, min(steps, detail_steps)).solve()
     busy, stalls = Counter({unit.name: 0 for unit in detail.graph.units}), Counter[tuple[str, str]]()
     ends, begin = [np.zeros(1, np.int64)], 0
@@ -109,7 +112,8 @@ def simulate(name: str, steps: int, graph_of: GraphOfSteps, *, stretch: int, det
             stalls[graph.units[wait.unit].name, wait.reason] += cycles
         ends.append(schedule.step_ends())
         begin, free = int(ends[-1][-1]), schedule.free(free)
-    return Part(name, np.diff(np.concatenate(ends)), busy, stalls, detail)
+    all_ends: Cycles = np.concatenate(ends)
+    return Part(name, all_ends[1:] - all_ends[:-1], busy, stalls, detail)
 
 
 def _slices(part: Part, step: int, cycle: int) -> list[Slice]:
@@ -119,7 +123,10 @@ def _slices(part: Part, step: int, cycle: int) -> list[Slice]:
     for u, unit in enumerate(detail.graph.units):
         low, high = np.searchsorted(unit.step, [step, step + 1])
         for start, release, item in zip(
-            detail.starts[u][low:high] + shift, detail.releases(u)[low:high] + shift, unit.item[low:high], strict=True
+            detail.starts[u][low:high] + shift,
+            detail.releases(u)[low:high] + shift,
+            unit.item[low:high],
+            strict=True,
         ):
             what = f"{part.name} step {step}" if item < 0 else f"{part.name} step {step} column {item}"
             slices.append(Slice(unit.name, what, int(start), int(release)))

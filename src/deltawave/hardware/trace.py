@@ -19,7 +19,8 @@ def chrome_trace(units: Sequence[str], slices: Iterable[Slice]) -> bytes:
     """Chrome's trace event format; its microsecond times are thousandths: a cycle is a nanosecond."""
     threads = {unit: number + 1 for number, unit in enumerate(units)}
     events: list[dict[str, object]] = [
-        {"ph": "M", "pid": 1, "tid": thread, "name": "thread_name", "args": {"name": unit}} for unit, thread in threads.items()
+        {"ph": "M", "pid": 1, "tid": thread, "name": "thread_name", "args": {"name": unit}}
+        for unit, thread in threads.items()
     ]
     for s in slices:
         times = {"ts": s.start / 1000, "dur": (s.release - s.start) / 1000}

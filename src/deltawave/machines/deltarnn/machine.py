@@ -4,6 +4,7 @@ Facts: DeltaRNN (Gao et al., FPGA 2018), EdgeDRNN (Gao et al., AICAS and JETCAS 
 TNNLS 2022). What a paper leaves open is a parameter whose source says "ours".
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 
 from deltawave.errors import CapacityError, OptionError
 from deltawave.hardware.cost import Cost
+from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.hardware.timeline import Timeline
+from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell, Machine, Samples, Verdict
-from deltawave.machines.deltarnn import cost, timing
+from deltawave.machines.deltarnn import cost, timing, timing_deltarnn, timing_edgedrnn, timing_spartus
 from deltawave.machines.deltarnn.compile import DeltaCell, compile_cell, restore
+from deltawave.machines.deltarnn.cost import Columns
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics import Fixed
 from deltawave.numerics.fixed import Overflow
@@ -122,6 +126,36 @@ class DeltaNumbers(Machine):
         """The compiled cell that `arrays` came from."""
         return restore(name, arrays)
 
+    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
+        """When every unit worked."""
+        return timing.timeline(self, cells, activity)
+
+    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+        """Energy, area and traffic."""
+        return cost.cost(self, cells, activity, timeline)
+
+    @property
+    def weight_store(self) -> Literal["BRAM", "DRAM"]:
+        """Where the weights are."""
+        return "BRAM"
+
+    @property
+    @abstractmethod
+    def multipliers(self) -> int:
+        """Multipliers, all units together."""
+
+    @abstractmethod
+    def graphs(self, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
+        """The tasks of any stretch of a cell's steps. rows: bool [steps, columns]."""
+
+    @abstractmethod
+    def columns(self, cell: QuantisedCell) -> Columns:
+        """What each column of a cell takes."""
+
+    @abstractmethod
+    def on_chip_bits(self, cells: Sequence[QuantisedCell]) -> dict[str, int]:
+        """Bits of each memory on the chip."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeltaRNN(DeltaNumbers):
@@ -179,13 +213,22 @@ class DeltaRNN(DeltaNumbers):
             self.name, sum(_weights(cell) * self.weight_bits for cell in cells), self.weight_memory_bytes
         )
 
-    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
-        """Encoder, channels and activation pipeline, step after step."""
-        return timing.timeline(self, cells, activity)
+    @property
+    def multipliers(self) -> int:
+        """Multipliers, all units together."""
+        return self.channels * self.channel_pes * self.memory_ports
 
-    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
-        """Energy, area and traffic."""
-        return cost.cost(self, cells, activity, timeline)
+    def graphs(self, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
+        """Encoder, channels and activation pipeline, step after step."""
+        return timing_deltarnn.graphs(self, cell, rows)
+
+    def columns(self, cell: QuantisedCell) -> Columns:
+        """What each column of a cell takes."""
+        return cost.deltarnn_columns(self, cell)
+
+    def on_chip_bits(self, cells: Sequence[QuantisedCell]) -> dict[str, int]:
+        """Bits of each memory on the chip."""
+        return cost.deltarnn_memories(self, cells)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,13 +283,27 @@ class EdgeDRNN(DeltaNumbers):
                 )
         _check_memory(self.name, sum(_weights(cell) * self.weight_bits for cell in cells), self.dram_bytes)
 
-    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
-        """Encoder, FIFO, weight stream and activation, step after step."""
-        return timing.timeline(self, cells, activity)
+    @property
+    def multipliers(self) -> int:
+        """Multipliers, all units together."""
+        return self.pes
 
-    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
-        """Energy, area and traffic."""
-        return cost.cost(self, cells, activity, timeline)
+    @property
+    def weight_store(self) -> Literal["BRAM", "DRAM"]:
+        """Where the weights are."""
+        return "DRAM"
+
+    def graphs(self, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
+        """Encoder, FIFO, weight stream and activation, step after step."""
+        return timing_edgedrnn.graphs(self, cell, rows)
+
+    def columns(self, cell: QuantisedCell) -> Columns:
+        """What each column of a cell takes."""
+        return cost.edgedrnn_columns(self, cell)
+
+    def on_chip_bits(self, cells: Sequence[QuantisedCell]) -> dict[str, int]:
+        """Bits of each memory on the chip."""
+        return cost.edgedrnn_memories(self, cells)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,16 +366,25 @@ class Spartus(DeltaNumbers):
 
     def check(self, cells: Sequence[CompiledCell]) -> None:
         """All weights stay on chip, with their indices."""
-        bits = sum(timing.stored_weights(self, cell) * (self.weight_bits + self.index_bits) for cell in cells)
+        bits = sum(timing_spartus.stored_bits(self, _delta_cell(cell).cell) for cell in cells)
         _check_memory(self.name, bits, self.weight_memory_bytes)
 
-    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
-        """Encoder, arrays and HPEs, step after step."""
-        return timing.timeline(self, cells, activity)
+    @property
+    def multipliers(self) -> int:
+        """Multipliers, all units together."""
+        return self.arrays * self.array_pes
 
-    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
-        """Energy, area and traffic."""
-        return cost.cost(self, cells, activity, timeline)
+    def graphs(self, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
+        """Encoder, arrays and HPEs, step after step."""
+        return timing_spartus.graphs(self, cell, rows)
+
+    def columns(self, cell: QuantisedCell) -> Columns:
+        """What each column of a cell takes."""
+        return cost.spartus_columns(self, cell)
+
+    def on_chip_bits(self, cells: Sequence[QuantisedCell]) -> dict[str, int]:
+        """Bits of each memory on the chip."""
+        return cost.spartus_memories(self, cells)
 
 
 def _check_theta(machine: str, name: str, value: float) -> None:

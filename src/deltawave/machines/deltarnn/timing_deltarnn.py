@@ -1,0 +1,95 @@
+"""Cycles of DeltaRNN: weights on chip, three channels, and an input encoding unit (IEU) that sees many
+elements at once.
+
+Units: IEU x, IEU h (the two paths of the encoder), MxV (the channels, in lockstep), AP (the activation
+pipeline).
+
+1. At the start of a round (cycle 0 below) both paths begin to scan: the x path its vector `input_rate`
+   elements at a time, the h path `hidden_rate`. A group of elements is compared in one cycle; its k-th sent
+   value leaves k // scheduler_rate cycles after that; the next group follows when this one has left: a group
+   takes max(1, ceil(sent / scheduler_rate)) cycles. A vector that ends within a group is padded with zeros.
+   The lists hold a whole vector, so a scan is never held up.
+2. A value that leaves in cycle t can be multiplied from cycle t + encoder_latency_cycles on.
+3. MxV takes the list of x, then that of h. A column of n weights takes ceil(n / (channels * channel_pes *
+   memory_ports)) cycles: each channel does the rows of its gate for a GRU; for the cells we add, the rows of
+   all gates are dealt over the channels evenly. Its sums are there mxv_latency_cycles after its last cycle
+   began.
+4. AP begins when the last sums are there and both lists are closed (encoder_latency_cycles after the last
+   cycle of the scan began), and takes activation_stages + ceil(hidden / activation_lanes) - 1 cycles. It uses
+   the multipliers of MxV, which wait for it in any case.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.hardware.tasks import Cycles, GraphOfSteps, Link, TaskGraph
+from deltawave.kernels.cell import QuantisedCell
+from deltawave.machines.deltarnn.timing import Sent, column_rows, divide_up, rounds_a_step, sent_in
+
+if TYPE_CHECKING:
+    from deltawave.machines.deltarnn.machine import DeltaRNN
+
+
+def graphs(machine: DeltaRNN, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
+    """The tasks of any stretch of steps. rows: bool [steps, columns]."""
+    columns = divide_up(column_rows(cell), machine.channels * machine.channel_pes * machine.memory_ports)
+    return lambda first, last: _graph(
+        machine, cell, columns, rows[first:last], sent_in(cell, rows[first:last], first)
+    )
+
+
+def scan(vectors: NDArray[np.bool_], rate: int, scheduler_rate: int) -> tuple[Cycles, Cycles]:
+    """In which cycle of its scan each sent value leaves, int64 [sent], and how long each scan takes, int64
+    [vectors]."""
+    groups = -(-vectors.shape[1] // rate)
+    vector, element = np.nonzero(vectors)
+    group = vector * groups + element // rate
+    counts = np.bincount(group, minlength=len(vectors) * groups)
+    cycles = np.maximum(1, divide_up(counts, scheduler_rate)).reshape(len(vectors), groups)
+    begins = (np.cumsum(cycles, axis=1) - cycles).ravel()
+    rank = np.arange(len(group)) - (np.cumsum(counts) - counts)[group]
+    return begins[group] + rank // scheduler_rate, cycles.sum(axis=1)
+
+
+def _graph(
+    machine: DeltaRNN, cell: QuantisedCell, columns: Cycles, rows: NDArray[np.bool_], sent: Sent
+) -> TaskGraph:
+    rounds, inputs = rounds_a_step(cell), cell.inputs
+    leaves_x, scans_x = scan(rows[:, :inputs], machine.input_rate, machine.scheduler_rate)
+    leaves_h, scans_h = scan(
+        rows[:, inputs:].reshape(-1, cell.hidden), machine.hidden_rate, machine.scheduler_rate
+    )
+    encoder, occupancy = machine.encoder_latency_cycles, columns[sent.column]
+    pass_ = machine.activation_stages + int(divide_up(cell.hidden, machine.activation_lanes)) - 1
+    graph = TaskGraph()
+    ieu_x = graph.unit("IEU x", scans_x, scans_x - 1 + encoder, sent.step[::rounds])
+    ieu_h = graph.unit("IEU h", scans_h, scans_h - 1 + encoder, sent.step)
+    mxv = graph.unit(
+        "MxV", occupancy, occupancy - 1 + machine.mxv_latency_cycles, sent.step[sent.round], sent.column
+    )
+    ap = graph.unit("AP", pass_, pass_, sent.step)
+
+    every, of_x = np.arange(sent.rounds), sent.column < inputs
+    task_x, task_h, busy = np.flatnonzero(of_x), np.flatnonzero(~of_x), sent.busy_rounds
+    graph.wait(ieu_x, every[::rounds] // rounds, ap, every[::rounds] - 1, reason="state")
+    graph.wait(ieu_h, every, ap, every - 1, reason="state")
+    graph.wait(
+        mxv,
+        task_x,
+        ieu_x,
+        sent.round[task_x] // rounds,
+        link=Link.START,
+        lag=leaves_x + encoder,
+        reason="delta",
+    )
+    graph.wait(
+        mxv, task_h, ieu_h, sent.round[task_h], link=Link.START, lag=leaves_h + encoder, reason="delta"
+    )
+    graph.wait(ap, busy, mxv, sent.first[busy + 1] - 1, reason="sum")
+    graph.wait(ap, every[::rounds], ieu_x, every[::rounds] // rounds, reason="scan")
+    graph.wait(ap, every, ieu_h, every, reason="scan")
+    return graph
