@@ -1,1 +1,43 @@
-"""Deltawave."""
+"""Deltawave: a network on a published accelerator - exact outputs, cycles, energy and area from one run.
+
+    import deltawave as dw
+
+    network = dw.load("digits.onnx")
+    program = dw.compile(network, dw.machine("edgedrnn-minized"), calibration=frames)
+    run = program.run(frames)
+    print(dw.measure(run))
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deltawave import machines
+    from deltawave.machines import Machine, machine
+    from deltawave.machines.program import Program, Run, Session
+    from deltawave.machines.program import compile_network as compile  # noqa: A004 - the noun of the house
+    from deltawave.machines.program_file import load_program, save_program
+    from deltawave.network import Network, from_torch, load
+    from deltawave.report.compare import Comparison, compare
+    from deltawave.report.report import Report, measure
+
+# what is public, and where it lives: imported when first used, so that the command line starts quickly
+_HOMES = {
+    "Comparison": "report.compare", "compare": "report.compare",
+    "Machine": "machines", "machine": "machines",
+    "Network": "network", "from_torch": "network", "load": "network",
+    "Program": "machines.program", "Run": "machines.program", "Session": "machines.program",
+    "Report": "report.report", "measure": "report.report",
+    "compile": "machines.program:compile_network",
+    "load_program": "machines.program_file", "save_program": "machines.program_file",
+}  # fmt: skip
+__all__ = [*sorted(_HOMES), "machines"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "machines":
+        return import_module("deltawave.machines")
+    if name not in _HOMES:
+        raise AttributeError(f"deltawave has no {name!r}")
+    home, _, other_name = _HOMES[name].partition(":")
+    return getattr(import_module(f"deltawave.{home}"), other_name or name)

@@ -1,1 +1,1 @@
-""""""
+"""Figures of a run, comparisons of machines, pictures of both."""

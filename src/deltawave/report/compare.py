@@ -1,0 +1,158 @@
+"""The same network and the same data on several machines, beside the float network."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import RenderableType
+from rich.table import Table
+
+from deltawave.data.files import PathLike
+from deltawave.data.labels import Label
+from deltawave.errors import CapacityError, OptionError, UnsupportedError
+from deltawave.machines.base import Machine
+from deltawave.machines.program import Progress, compile_network, quiet
+from deltawave.network import Network, as_streams
+from deltawave.network.streams import Item
+from deltawave.report.metrics import AUTOMATIC, Outputs, Score, Scoring, scores
+from deltawave.report.report import Report, float_outputs, measure, token_streams
+from deltawave.report.tables import percent, plain, quantity, rendered, table
+from deltawave.report.variants import variant_name
+
+Data = Item | Sequence[Item]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One machine: its report, or why it refused."""
+
+    machine: str
+    report: Report | None
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The float network's scores (headline first, empty without labels), and one entry a machine."""
+
+    network: str
+    streams: int
+    floats: tuple[Score, ...]
+    entries: tuple[Entry, ...]
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """The reports of the machines that ran."""
+        return tuple(entry.report for entry in self.entries if entry.report is not None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values, ready for JSON."""
+        return {
+            "network": self.network,
+            "streams": self.streams,
+            "float_network": [asdict(score) for score in self.floats],
+            "machines": [_entry_dict(entry) for entry in self.entries],
+        }
+
+    def save(self, path: PathLike) -> None:
+        """Write `as_dict` as JSON."""
+        Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(self.as_dict()), indent=2) + b"\n")
+
+    def text(self, width: int = 120) -> str:
+        """The comparison as a table for people."""
+        head = f"{self.network}: {self.streams} {'stream' if self.streams == 1 else 'streams'}"
+        return rendered(head, *_tables(self), width=width)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def compare(
+    network: Network,
+    machines: Sequence[Machine],
+    data: Data,
+    *,
+    calibration: Data | None = None,
+    labels: Sequence[Label] | None = None,
+    scoring: Scoring = AUTOMATIC,
+    progress: Progress = quiet,
+) -> Comparison:
+    """Compile and run the network on every machine. A machine that cannot take it says why instead.
+
+    data, calibration: as for `Program.run`; labels: as for `measure`. Raises InputError.
+    """
+    streams = as_streams(network, data)
+    floats = float_outputs(network, streams, progress=progress)
+    shared = _Shared(network, data, calibration, labels, scoring, floats)
+    entries = tuple(_entry(shared, machine, progress) for machine in machines)
+    told = scores(floats, labels, scoring, token_streams(network, streams))
+    return Comparison(network.name, len(streams), told, entries)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What all machines get."""
+
+    network: Network
+    data: Data
+    calibration: Data | None
+    labels: Sequence[Label] | None
+    scoring: Scoring
+    floats: Sequence[Outputs]
+
+
+def _entry(shared: _Shared, machine: Machine, progress: Progress) -> Entry:
+    try:
+        program = compile_network(shared.network, machine, calibration=shared.calibration, progress=progress)
+    except (UnsupportedError, CapacityError, OptionError) as refusal:
+        return Entry(variant_name(machine), None, str(refusal))
+    run = program.run(shared.data, progress=progress)
+    report = measure(run, shared.labels, scoring=shared.scoring, floats=shared.floats)
+    return Entry(variant_name(machine), report)
+
+
+def _entry_dict(entry: Entry) -> dict[str, Any]:
+    if entry.report is None:
+        return {"machine": entry.machine, "refused": entry.refusal}
+    return {"machine": entry.machine, "report": entry.report.as_dict()}
+
+
+def _tables(comparison: Comparison) -> Iterator[RenderableType]:
+    yield _figures_table(comparison)
+    refusals = [f"- {entry.machine}: {entry.refusal}" for entry in comparison.entries if entry.refusal]
+    if refusals:
+        yield "refused\n" + "\n".join(refusals)
+    notes = list(dict.fromkeys(f"- {r.machine}: {note}" for r in comparison.reports for note in r.notes))
+    if notes:
+        yield "notes\n" + "\n".join(notes)
+
+
+def _figures_table(comparison: Comparison) -> Table:
+    score = [comparison.floats[0].name] if comparison.floats else []
+    columns = ("error", "on machine", "spared", "cycles/step", "latency", "energy/step", "area")
+    grid = table("", "machine", *score, *columns)
+    grid.add_row("float network", *(_score_text(s) for s in comparison.floats[:1]))
+    for entry in comparison.entries:
+        grid.add_row(entry.machine, *(_cells(entry.report) if entry.report else ["refused"]))
+    return grid
+
+
+def _cells(report: Report) -> list[str]:
+    """One row of the table, without the name."""
+    spared = "" if report.sparsity is None else percent(report.sparsity.weights_kept)
+    return [
+        *(_score_text(score) for score in report.quality.machine[:1]),
+        percent(report.quality.errors[0].relative_rms),
+        percent(report.work.machine_share),
+        spared,
+        f"{report.timing.cycles_per_step:,.1f}",
+        quantity(report.timing.latency_s, "s"),
+        quantity(report.energy_per_step_j, "J"),
+        ", ".join(f"{plain(row.amount)} {row.name}" for row in report.cost.area),
+    ]
+
+
+def _score_text(score: Score) -> str:
+    return percent(score.value) if score.unit == "share" else f"{score.value:.3f} {score.unit}"

@@ -1,0 +1,71 @@
+"""Numbers and tables as people like to read them."""
+
+import io
+import math
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+PREFIXES = {-12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value with a unit, four digits, with the prefix that keeps it between 1 and 1000: `12.34 us`."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g} {unit}".rstrip()
+    power = min(max(3 * math.floor(math.log10(abs(value)) / 3), -12), 12)
+    scaled = value / 10.0**power
+    return f"{digits(scaled)} {PREFIXES[power]}{unit}".rstrip()
+
+
+def digits(value: float) -> str:
+    """Four significant digits, trailing zeros kept, never in exponent form from 0.001 up."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    places = max(3 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:,.{places}f}" if places <= 6 else f"{value:.3g}"
+
+
+def plain(value: float) -> str:
+    """A whole number with separators, any other with four digits."""
+    return f"{value:,.0f}" if math.isfinite(value) and value == int(value) else digits(value)
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 in percent."""
+    return f"{100 * share:.1f} %"
+
+
+def whole(value: float) -> str:
+    """A whole number with separators."""
+    return f"{value:,.0f}"
+
+
+def table(title: str, *headings: str, left: int = 1) -> Table:
+    """An empty table: the first `left` columns are texts, the others numbers."""
+    grid = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for position, heading in enumerate(headings):
+        grid.add_column(
+            heading, justify="left" if position < left else "right", overflow="fold", header_style="dim"
+        )
+    return grid
+
+
+def rendered(*parts: RenderableType, width: int) -> str:
+    """Renderables as plain text, a blank line between them."""
+    console = Console(
+        file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False
+    )
+    with console.capture() as capture:
+        for number, part in enumerate(parts):
+            console.print(
+                *(["", part] if number else [part]), sep="\n", highlight=False, markup=False, soft_wrap=False
+            )
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

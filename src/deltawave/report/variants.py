@@ -1,0 +1,26 @@
+"""What to call a machine: its published name, and the options in which it differs from that."""
+
+import dataclasses
+
+from deltawave.machines.base import Machine
+from deltawave.machines.registry import machines
+
+
+def variant_name(machine: Machine) -> str:
+    """`edgedrnn-minized`, or `edgedrnn-minized, theta_hidden=0.25` for one that a user changed."""
+    published = machines().get(machine.name)
+    if published is None or type(published) is not type(machine):
+        return machine.name
+    names = [field.name for field in dataclasses.fields(machine)]
+    changed = [name for name in names if getattr(machine, name) != getattr(published, name)]
+    return ", ".join([machine.name, *(f"{name}={_option_text(getattr(machine, name))}" for name in changed)])
+
+
+def _option_text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_option_text(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return ",".join(map(_option_text, value))
+    return str(value)
