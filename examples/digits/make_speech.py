@@ -22,11 +22,12 @@ WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-us-nyc")
 TRAIN_VARIANTS = (
     "m1", "m2", "m3", "m4", "m6", "m8", "f1", "f2", "f4", "Alex", "Andrea", "Annie", "antonio", "benjamin",
-    "boris", "caleb", "Denis", "ed", "Gene", "Henrique", "iven", "Jacky", "Lee", "linda", "Marco", "max",
-    "Michael", "pablo",
+    "boris", "caleb", "Denis", "Diogo", "ed", "Edward", "Gene", "gustave", "Henrique", "iven", "Jacky",
+    "kaukovalta", "Lee", "linda", "Marco", "mario", "max", "Michael", "Nguyen", "pablo", "quincy", "robert",
+    "sandro", "shelby", "Storm", "victor", "zac", "anika", "grandma", "norbert",
 )  # fmt: skip
 TEST_VARIANTS = ("m5", "m7", "f3", "f5", "Alicia", "belinda", "david", "john", "Mike", "paul")
-TRAIN_CLIPS, TEST_CLIPS, CALIBRATION_CLIPS = 2400, 200, 32
+TRAIN_CLIPS, TEST_CLIPS, CALIBRATION_CLIPS = 4800, 200, 32
 
 Clips = tuple[NDArray[np.float32], NDArray[np.int64]]
 

@@ -102,8 +102,8 @@ def hold(cell: DeltaCell, kept: dict[str, Tensor]) -> None:
 
 
 NETWORKS = {
-    "gru": (DeltaGRU, Training(epochs=20)),
-    "lstm": (DeltaLSTM, Training(epochs=40, pruning=Pruning(elements=64, gamma=0.875, anneal_epochs=20))),
+    "gru": (DeltaGRU, Training(epochs=12)),
+    "lstm": (DeltaLSTM, Training(epochs=24, pruning=Pruning(elements=64, gamma=0.875, anneal_epochs=12))),
 }
 
 

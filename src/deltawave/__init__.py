@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deltawave import machines
     from deltawave.machines import Machine, machine
     from deltawave.machines.program import Program, Run, Session
-    from deltawave.machines.program import compile_network as compile  # noqa: A004 - the noun of the house
+    from deltawave.machines.program import compile_network as compile
     from deltawave.machines.program_file import load_program, save_program
     from deltawave.network import Network, from_torch, load
     from deltawave.report.compare import Comparison, compare
@@ -31,7 +31,10 @@ _HOMES = {
     "compile": "machines.program:compile_network",
     "load_program": "machines.program_file", "save_program": "machines.program_file",
 }  # fmt: skip
-__all__ = [*sorted(_HOMES), "machines"]
+__all__ = [
+    "Comparison", "Machine", "Network", "Program", "Report", "Run", "Session",
+    "compare", "compile", "from_torch", "load", "load_program", "machine", "machines", "measure", "save_program",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -15,8 +15,18 @@ from deltawave.errors import InputError, UnsupportedError
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.machines.base import Activity, CompiledCell, Executor, Floats, Machine, Samples, Verdict
-from deltawave.network import Call, HostPart, Network, Stream, as_streams, capture, partition
-from deltawave.network.layers import Recurrent
+from deltawave.network import (
+    Call,
+    HostModel,
+    HostSegment,
+    Network,
+    Recurrent,
+    Segment,
+    Stream,
+    as_streams,
+    capture,
+    partition,
+)
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(what, done, total)."""
@@ -42,9 +52,15 @@ class Program:
         return tuple(layer for layer in self.network.recurrent if self.verdicts[layer.name].takes)
 
     @cached_property
-    def segments(self) -> tuple[HostPart | Recurrent, ...]:
+    def segments(self) -> tuple[Segment, ...]:
         """Host parts and machine layers in execution order."""
         return partition(self.network, [layer.name for layer in self.taken])
+
+    @cached_property
+    def host(self) -> Mapping[int, HostModel]:
+        """Runners of the host segments, by their position."""
+        parts = enumerate(self.segments)
+        return {position: HostModel.of(part) for position, part in parts if isinstance(part, HostSegment)}
 
     def session(self, *, plain: bool = False) -> "Session":
         """A fresh stream. `plain`: run the NumPy semantics instead of the kernels (the same bits)."""
@@ -121,13 +137,23 @@ def cell_names(layer: Recurrent) -> tuple[str, ...]:
 
 def sampled(network: Network, layers: Sequence[Recurrent], data: object) -> dict[str, Samples]:
     """What the float network's cells see and say on calibration data."""
-    seen = capture(network, as_streams(network, data), [layer.name for layer in layers])
+    tensors = [name for layer in layers for name in (layer.x, layer.outputs[0]) if name]
+    calls = [call for stream in capture(network, as_streams(network, data), tensors) for call in stream]
     samples = {}
     for layer in layers:
-        x, y = seen[layer.name]
+        x = np.concatenate([_sequence(layer, call[layer.x]) for call in calls])
         for direction, name in enumerate(cell_names(layer)):
-            samples[name] = Samples(x, y[:, direction])
+            samples[name] = Samples(x, _said(layer, direction, calls))
     return samples
+
+
+def _said(layer: Recurrent, direction: int, calls: Sequence[Outputs]) -> Floats | None:
+    """A direction's h over all calls, [steps, hidden]; None if the graph does not name the sequence of outputs."""
+    name = layer.outputs[0]
+    if not name:
+        return None
+    ys = [call[name].swapaxes(0, 1).swapaxes(1, 2) if layer.batch_first else call[name] for call in calls]
+    return np.concatenate([np.asarray(y[:, direction, 0], np.float32) for y in ys])
 
 
 def stacked(calls: Iterable[Outputs]) -> Outputs:
@@ -155,19 +181,23 @@ class Session:
     def reset(self) -> None:
         """Start a new stream: all state is zero again. What happened so far stays counted."""
         states = self._program.network.states
-        self._states = {pair.input.name: _zeros(pair.input.shape, pair.input.dtype) for pair in states}
+        self._states = {pair.input.name: np.zeros(pair.shape, pair.input.dtype) for pair in states}
         self._fresh = True
 
     def call(self, inputs: Call) -> Outputs:
         """One evaluation of the network: inputs by name -> outputs by name (the states are kept here)."""
         values: dict[str, NDArray[np.generic]] = {**inputs, **self._states}
-        for segment in self._program.segments:
-            if isinstance(segment, Recurrent):
-                self._run_layer(segment, values)
+        for position, segment in enumerate(self._program.segments):
+            if position in self._program.host:
+                values.update(self._program.host[position](values))
             else:
-                values.update(segment.run(values))
+                assert isinstance(segment.layer, Recurrent)
+                self._run_layer(segment.layer, segment.outputs, values)
         network = self._program.network
-        self._states = {pair.input.name: values[pair.output.name] for pair in network.states}
+        self._states = {
+            pair.input.name: values.get(pair.output.name, self._states[pair.input.name])
+            for pair in network.states  # the machine keeps a carried state; the host then never makes it
+        }
         self._fresh = False
         return {tensor.name: values[tensor.name] for tensor in network.outputs}
 
@@ -184,7 +214,9 @@ class Session:
         """What happened since the session was made, a row a step."""
         return {name: np.concatenate(rows) for name, rows in self._rows.items() if rows}
 
-    def _run_layer(self, layer: Recurrent, values: dict[str, NDArray[np.generic]]) -> None:
+    def _run_layer(
+        self, layer: Recurrent, outputs: tuple[str, ...], values: dict[str, NDArray[np.generic]]
+    ) -> None:
         x = _sequence(layer, values[layer.x])
         ran = [self._run_cell(layer, k, x, values) for k in range(len(layer.cells))]
         y = np.stack([h for h, _, _ in ran], axis=1)
@@ -192,7 +224,7 @@ class Session:
         results = (y[:, :, None], y_h, y_c)
         if layer.batch_first:
             results = (y[None], y_h.swapaxes(0, 1), y_c.swapaxes(0, 1))
-        values.update({name: value for name, value in zip(layer.outputs, results, strict=False) if name})
+        values.update({name: value for name, value in zip(outputs, results, strict=False) if name})
 
     def _run_cell(
         self, layer: Recurrent, direction: int, x: Floats, values: Mapping[str, NDArray[np.generic]]
@@ -220,11 +252,7 @@ def _initial(
     layer: Recurrent, state: str, direction: int, values: Mapping[str, NDArray[np.generic]]
 ) -> Floats | None:
     name = layer.initial("h" if state == "h" else "c")
-    if not name:
+    if not name or layer.carried:
         return None
     tensor = values[name].swapaxes(0, 1) if layer.batch_first else values[name]
     return np.asarray(tensor[direction, 0], np.float32)
-
-
-def _zeros(shape: tuple[int | str, ...], dtype: str) -> NDArray[np.generic]:
-    return np.zeros([size if isinstance(size, int) else 1 for size in shape], dtype)

@@ -1,7 +1,7 @@
 """Program files: a zip archive of `program.json`, `network.onnx`, and a `cells/<n>.npz` for every compiled cell.
 
 The file names the machine it was made for by family, class and options, so a restored program has the same bits. A
-file is not trusted: sizes, hashes and the version are checked before anything is believed, every damage is a ProgramError.
+file is not trusted: sizes, hashes and the version are checked first, and every damage is a ProgramError.
 """
 
 import hashlib

@@ -106,8 +106,8 @@ def compile_cell(
     formats = _pick(machine, cell, weights, bias, samples)
     integer = Fixed(machine.weight_bits - formats.fraction, formats.fraction)
     bias_integers, bias_shift = _quantise_bias(machine, bias, formats.fraction)
-    tables = [_table(machine, activation) for activation in cell.activations]
-    theta_x, theta_h = machine.thetas(name.split("/")[0])
+    tables = [_table(machine, activation or "tanh") for activation in cell.activations]  # '': the cell has none
+    theta_x, theta_h = machine.thetas(name.removesuffix("/reverse"))
     quantised = QuantisedCell(
         kind=cell_kind(cell),
         weights_x=integer.quantise(np.ldexp(weights[0], formats.shift)).astype(np.int16),

@@ -100,7 +100,7 @@ class DeltaNumbers(Machine):
         return Verdict(True, extension)
 
     def _why_not(self, cell: Cell) -> str:
-        unknown = [name for name in cell.activations if name not in FUNCTIONS]
+        unknown = [name for name in cell.activations if name and name not in FUNCTIONS]
         if unknown:
             return f"no table for the activation {unknown[0]}"
         if cell.peepholes is not None:

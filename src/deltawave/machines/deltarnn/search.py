@@ -84,7 +84,7 @@ def search(program: Program, data: object, loss: Loss, limit: float, *, progress
 
 def with_thetas(program: Program, thetas: Thetas) -> Program:
     """The same program with other thresholds (input, hidden) by layer."""
-    cells = {name: _with_thetas(cell, thetas[name.split("/")[0]]) for name, cell in program.cells.items()}
+    cells = {name: _with_thetas(cell, thetas[name.removesuffix("/reverse")]) for name, cell in program.cells.items()}
     machine = program.machine.with_options({"theta_layers": dict(thetas)})
     return replace(program, cells=cells, machine=machine)
 
