@@ -91,16 +91,16 @@ public:
         cell->run(xs.data(), int64_t(steps), hs.data(), flags ? flags->data() : nullptr);
     }
 
-    void load(Array<int32_t, 1> h, Array<int32_t, 1> c, Array<int32_t, 1> x_sent, Array<int32_t, 1> h_sent,
-              Array<int32_t, 1> rh_sent, Array<int32_t, 1> memory) {
+    void load(Array<const int16_t, 1> h, Array<const int16_t, 1> c, Array<const int16_t, 1> x_sent,
+              Array<const int16_t, 1> h_sent, Array<const int16_t, 1> rh_sent, Array<const int32_t, 1> memory) {
         Turn turn(busy);
-        cell->load(checked(h, c, x_sent, h_sent, rh_sent, memory));
+        cell->load(checked<const int16_t, const int32_t>(h, c, x_sent, h_sent, rh_sent, memory));
     }
 
     void save(Array<int32_t, 1> h, Array<int32_t, 1> c, Array<int32_t, 1> x_sent, Array<int32_t, 1> h_sent,
               Array<int32_t, 1> rh_sent, Array<int32_t, 1> memory) {
         Turn turn(busy);
-        cell->save(checked(h, c, x_sent, h_sent, rh_sent, memory));
+        cell->save(checked<int32_t, int32_t>(h, c, x_sent, h_sent, rh_sent, memory));
     }
 
     Cell& inner() { return *cell; }
@@ -116,8 +116,9 @@ private:
         return {tables[which].data(), first, first + int(count) - 1};
     }
 
-    State checked(const Array<int32_t, 1>& h, const Array<int32_t, 1>& c, const Array<int32_t, 1>& x_sent,
-                  const Array<int32_t, 1>& h_sent, const Array<int32_t, 1>& rh_sent, const Array<int32_t, 1>& memory) {
+    template <class Value, class Sum>
+    State<Value, Sum> checked(const Array<Value, 1>& h, const Array<Value, 1>& c, const Array<Value, 1>& x_sent,
+                              const Array<Value, 1>& h_sent, const Array<Value, 1>& rh_sent, const Array<Sum, 1>& memory) {
         const int memories[] = {4, 3, 4, 1};
         size_t hidden = size_t(cell->hidden());
         require(h.shape(0) == hidden && c.shape(0) == hidden && h_sent.shape(0) == hidden && rh_sent.shape(0) == hidden &&
@@ -165,7 +166,6 @@ void bind_cells(nb::module_& m) {
                      nb::rv_policy::reference_internal)
         .def_prop_ro("sent", [](PythonCell& self) { return view<const bool>(reinterpret_cast<bool*>(self.inner().flags()), self.inner().columns()); },
                      nb::rv_policy::reference_internal)
-        .def_prop_ro("sent_counts", [](PythonCell& self) { return view<const int64_t>(self.inner().sent_counts(), 3); },
-                     nb::rv_policy::reference_internal)
+        .def("sent_count", [](PythonCell& self, int stream) { return self.inner().sent_count(stream); })
         .def_prop_ro("simd", [](PythonCell& self) { return self.inner().simd(); });
 }

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.numerics import ActivationTable, Fixed
+from deltawave.numerics.fixed import Overflow
 
 CellKind = Literal["gru", "gru_before", "lstm", "rnn"]
 GATES: dict[CellKind, tuple[str, ...]] = {
@@ -92,7 +93,7 @@ class QuantisedCell:
     def accumulator(self) -> Fixed:
         """The format of the memories M."""
         fraction = self.weight_fraction_bits + self.activation.fraction_bits
-        overflow = "saturate" if self.accumulator_saturates else "wrap"
+        overflow: Overflow = "saturate" if self.accumulator_saturates else "wrap"
         return Fixed(self.accumulator_bits - fraction, fraction, overflow)
 
 

@@ -1,0 +1,403 @@
+// The kernels, written once over the vector layer; each instruction set compiles this file with its own flags.
+//
+// 8-bit weights are read as 16-bit words holding two rows: v = 256 * w_high + (w_low + 128). Then sum(v * x) and
+// sum((v >> 8) * x) give both rows with 16-bit multiply-adds, without unpacking bytes:
+// low = sum(v * x) - 256 * high - 128 * sum(x).
+#pragma once
+
+#include "kernels.hpp"
+#include "simd.hpp"
+
+namespace {
+
+using namespace deltawave;
+
+template <class V>
+Place delta_place(int weight_bytes, int row) {
+    int n = V::count, rows_per_vector = V::bytes / weight_bytes, sums = 4 / weight_bytes;
+    int sum = row / n % sums, word = row % n / 4 * 8 + row % 4 + 4 * (sum * weight_bytes / 2);
+    int at = row / rows_per_vector * V::bytes + 2 * word;
+    return weight_bytes == 1 ? Place{at + sum % 2, sum % 2 == 0} : Place{at, false};
+}
+
+template <class V>
+Place dense_place(int weight_bytes, int row) {
+    int n = V::count, rows_per_vector = 2 * n / weight_bytes, half = row % rows_per_vector / n;
+    int at = row / rows_per_vector * V::bytes + row % n * 4 + half;
+    return {at, weight_bytes == 1 && half == 0};
+}
+
+template <class V>
+typename V::Vector pair_of(const int16_t* values) {
+    int32_t both;
+    std::memcpy(&both, values, 4);
+    return V::set(both);
+}
+
+// Adds two sums that hold a low and a high row (see above) to 2 * count memories.
+template <class V>
+void add_two_rows(typename V::Vector both, typename V::Vector high, typename V::Vector raised, const int32_t* in,
+                  int32_t* out) {
+    auto low = V::sub(V::sub(both, V::shift_left(high, 8)), raised);
+    V::store(out, V::add(V::load(in), low));
+    V::store(out + V::count, V::add(V::load(in + V::count), high));
+}
+
+template <class V, int Blocks>
+void delta_bytes(const uint8_t* panel, const Sends& sends, const int32_t* in, int32_t* out) {
+    constexpr int vectors = Blocks * tile_units / V::bytes, stride = Blocks * tile_units;
+    typename V::Vector sums[vectors][4];
+    for (auto& four : sums)
+        for (auto& sum : four) sum = V::set(0);
+    for (int i = 0; i < sends.count; i += 2) {
+        const uint8_t* a = panel + int64_t(sends.columns[i]) * stride;
+        const uint8_t* b = panel + int64_t(sends.columns[i + 1]) * stride;
+        const uint8_t* a_ahead = panel + int64_t(sends.columns[i + columns_ahead]) * stride;
+        const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + columns_ahead]) * stride;
+        auto moves = pair_of<V>(sends.moves + i);
+        for (int v = 0; v < vectors; ++v) {
+            if (v * V::bytes % 64 == 0) {
+                __builtin_prefetch(a_ahead + v * V::bytes);
+                __builtin_prefetch(b_ahead + v * V::bytes);
+            }
+            auto va = V::load(a + v * V::bytes), vb = V::load(b + v * V::bytes);
+            auto low = V::pair_low(va, vb), high = V::pair_high(va, vb);
+            sums[v][0] = V::dot(sums[v][0], low, moves);
+            sums[v][1] = V::dot(sums[v][1], V::high_bytes(low), moves);
+            sums[v][2] = V::dot(sums[v][2], high, moves);
+            sums[v][3] = V::dot(sums[v][3], V::high_bytes(high), moves);
+        }
+    }
+    auto raised = V::set(int32_t(uint32_t(sends.sum) * 128));
+    for (int v = 0; v < vectors; ++v)
+        for (int half = 0; half < 2; ++half) {
+            int at = (4 * v + 2 * half) * V::count;
+            add_two_rows<V>(sums[v][2 * half], sums[v][2 * half + 1], raised, in + at, out + at);
+        }
+}
+
+template <class V, int Blocks>
+void delta_words(const uint8_t* panel, const Sends& sends, const int32_t* in, int32_t* out) {
+    constexpr int vectors = Blocks * tile_units * 2 / V::bytes, stride = Blocks * tile_units * 2;
+    typename V::Vector sums[vectors][2];
+    for (auto& two : sums)
+        for (auto& sum : two) sum = V::set(0);
+    for (int i = 0; i < sends.count; i += 2) {
+        const uint8_t* a = panel + int64_t(sends.columns[i]) * stride;
+        const uint8_t* b = panel + int64_t(sends.columns[i + 1]) * stride;
+        const uint8_t* a_ahead = panel + int64_t(sends.columns[i + columns_ahead]) * stride;
+        const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + columns_ahead]) * stride;
+        auto moves = pair_of<V>(sends.moves + i);
+        for (int v = 0; v < vectors; ++v) {
+            if (v * V::bytes % 64 == 0) {
+                __builtin_prefetch(a_ahead + v * V::bytes);
+                __builtin_prefetch(b_ahead + v * V::bytes);
+            }
+            auto va = V::load(a + v * V::bytes), vb = V::load(b + v * V::bytes);
+            sums[v][0] = V::dot(sums[v][0], V::pair_low(va, vb), moves);
+            sums[v][1] = V::dot(sums[v][1], V::pair_high(va, vb), moves);
+        }
+    }
+    for (int v = 0; v < 2 * vectors; ++v)
+        V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v / 2][v % 2]));
+}
+
+template <class V, int Blocks>
+void dense_bytes(const uint8_t* panel, const int16_t* values, int32_t sum, int pairs, const int32_t* in, int32_t* out) {
+    constexpr int vectors = Blocks * tile_units * 2 / V::bytes;
+    typename V::Vector both[vectors], high[vectors];
+    for (int v = 0; v < vectors; ++v) both[v] = high[v] = V::set(0);
+    for (int k = 0; k < pairs; ++k, panel += Blocks * tile_units * 2) {
+        auto pair = pair_of<V>(values + 2 * k);
+        for (int v = 0; v < vectors; ++v) {
+            auto weights = V::load(panel + v * V::bytes);
+            both[v] = V::dot(both[v], weights, pair);
+            high[v] = V::dot(high[v], V::high_bytes(weights), pair);
+        }
+    }
+    auto raised = V::set(int32_t(uint32_t(sum) * 128));
+    for (int v = 0; v < vectors; ++v)
+        add_two_rows<V>(both[v], high[v], raised, in + 2 * v * V::count, out + 2 * v * V::count);
+}
+
+template <class V, int Blocks>
+void dense_words(const uint8_t* panel, const int16_t* values, int pairs, const int32_t* in, int32_t* out) {
+    constexpr int vectors = Blocks * tile_units * 4 / V::bytes;
+    typename V::Vector sums[vectors];
+    for (auto& sum : sums) sum = V::set(0);
+    for (int k = 0; k < pairs; ++k, panel += Blocks * tile_units * 4) {
+        auto pair = pair_of<V>(values + 2 * k);
+        for (int v = 0; v < vectors; ++v) sums[v] = V::dot(sums[v], V::load(panel + v * V::bytes), pair);
+    }
+    for (int v = 0; v < vectors; ++v)
+        V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v]));
+}
+
+// One vector of rows of one block against four vectors of values.
+template <class V>
+void dense_bytes_four(const uint8_t* panel, int64_t panel_stride, const int16_t* values, int64_t stride,
+                      const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride) {
+    constexpr int steps = 4, vectors = V::bytes == 64 ? 2 : 1;
+    typename V::Vector both[steps][vectors], high[steps][vectors];
+    for (int s = 0; s < steps; ++s)
+        for (int v = 0; v < vectors; ++v) both[s][v] = high[s][v] = V::set(0);
+    for (int k = 0; k < pairs; ++k, panel += panel_stride)
+        for (int v = 0; v < vectors; ++v) {
+            auto weights = V::load(panel + v * V::bytes), highs = V::high_bytes(weights);
+            for (int s = 0; s < steps; ++s) {
+                auto pair = pair_of<V>(values + s * stride + 2 * k);
+                both[s][v] = V::dot(both[s][v], weights, pair);
+                high[s][v] = V::dot(high[s][v], highs, pair);
+            }
+        }
+    for (int s = 0; s < steps; ++s)
+        for (int v = 0; v < vectors; ++v) {
+            int at = 2 * v * V::count;
+            auto raised = V::set(int32_t(uint32_t(sums[s]) * 128));
+            add_two_rows<V>(both[s][v], high[s][v], raised, in + at, out + s * out_stride + at);
+        }
+}
+
+template <class V>
+void dense_words_four(const uint8_t* panel, int64_t panel_stride, const int16_t* values, int64_t stride, int pairs,
+                      const int32_t* in, int32_t* out, int64_t out_stride) {
+    typename V::Vector sums[4][2];
+    for (auto& two : sums) two[0] = two[1] = V::set(0);
+    for (int k = 0; k < pairs; ++k, panel += panel_stride)
+        for (int s = 0; s < 4; ++s) {
+            auto pair = pair_of<V>(values + s * stride + 2 * k);
+            for (int v = 0; v < 2; ++v) sums[s][v] = V::dot(sums[s][v], V::load(panel + v * V::bytes), pair);
+        }
+    for (int s = 0; s < 4; ++s)
+        for (int v = 0; v < 2; ++v)
+            V::store(out + s * out_stride + v * V::count, V::add(V::load(in + v * V::count), sums[s][v]));
+}
+
+template <class V>
+void dense_four(const void* panel, int weight_bytes, int blocks, const int16_t* values, int64_t stride,
+                const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride) {
+    const auto* bytes = static_cast<const uint8_t*>(panel);
+    int64_t panel_stride = int64_t(blocks) * tile_units * 2 * weight_bytes;
+    int rows_at_once = weight_bytes == 2 ? 2 * V::count : (V::bytes == 64 ? 4 : 2) * V::count;
+    for (int row = 0; row < blocks * tile_units; row += rows_at_once, in += rows_at_once, out += rows_at_once) {
+        const uint8_t* rows = bytes + row * 2 * weight_bytes;
+        if (weight_bytes == 1)
+            dense_bytes_four<V>(rows, panel_stride, values, stride, sums, pairs, in, out, out_stride);
+        else
+            dense_words_four<V>(rows, panel_stride, values, stride, pairs, in, out, out_stride);
+    }
+}
+
+template <class V, int Blocks>
+void delta_blocks(const void* panel, int weight_bytes, const Sends& sends, const int32_t* in, int32_t* out) {
+    const auto* bytes = static_cast<const uint8_t*>(panel);
+    weight_bytes == 1 ? delta_bytes<V, Blocks>(bytes, sends, in, out) : delta_words<V, Blocks>(bytes, sends, in, out);
+}
+
+template <class V>
+void delta(const void* panel, int weight_bytes, int blocks, const Sends& sends, const int32_t* in, int32_t* out) {
+    if (blocks == 1) return delta_blocks<V, 1>(panel, weight_bytes, sends, in, out);
+    if constexpr (V::blocks_at_once == 4) {
+        if (blocks == 2) return delta_blocks<V, 2>(panel, weight_bytes, sends, in, out);
+        if (blocks == 3) return delta_blocks<V, 3>(panel, weight_bytes, sends, in, out);
+        return delta_blocks<V, 4>(panel, weight_bytes, sends, in, out);
+    }
+}
+
+template <class V, int Blocks>
+void dense_blocks(const void* panel, int weight_bytes, const int16_t* values, int32_t sum, int pairs,
+                  const int32_t* in, int32_t* out) {
+    const auto* bytes = static_cast<const uint8_t*>(panel);
+    weight_bytes == 1 ? dense_bytes<V, Blocks>(bytes, values, sum, pairs, in, out)
+                      : dense_words<V, Blocks>(bytes, values, pairs, in, out);
+}
+
+template <class V>
+void dense(const void* panel, int weight_bytes, int blocks, const int16_t* values, int32_t sum, int pairs,
+           const int32_t* in, int32_t* out) {
+    if (blocks == 1) return dense_blocks<V, 1>(panel, weight_bytes, values, sum, pairs, in, out);
+    if constexpr (V::blocks_at_once == 4) {
+        if (blocks == 2) return dense_blocks<V, 2>(panel, weight_bytes, values, sum, pairs, in, out);
+        if (blocks == 3) return dense_blocks<V, 3>(panel, weight_bytes, values, sum, pairs, in, out);
+        return dense_blocks<V, 4>(panel, weight_bytes, values, sum, pairs, in, out);
+    }
+}
+
+template <class V>
+void add(const int32_t* from, int count, int32_t* to) {
+    for (int i = 0; i < count; i += V::count) V::store(to + i, V::add(V::load(to + i), V::load(from + i)));
+}
+
+template <class V>
+int32_t sum(const int16_t* values, int count) {
+    auto total = V::set(0), ones = V::set(0x00010001);
+    for (int i = 0; i < count; i += 2 * V::count) total = V::dot(total, V::load(values + i), ones);
+    int32_t lanes[V::count];
+    V::store(lanes, total);
+    uint32_t result = 0;
+    for (int32_t lane : lanes) result += uint32_t(lane);
+    return int32_t(result);
+}
+
+// A 17-bit move travels in pieces of 16 bits.
+inline void send(Sends& sends, int column, int32_t move) {
+    sends.sum = int32_t(uint32_t(sends.sum) + uint32_t(move));
+    sends.distance += move < 0 ? -move : move;
+    ++sends.sent;
+    while (move != 0) {
+        int32_t piece = move > 32767 ? 32767 : move < -32768 ? -32768 : move;
+        sends.columns[sends.count] = column;
+        sends.moves[sends.count++] = int16_t(piece);
+        move -= piece;
+    }
+}
+
+template <class V>
+void detect(const Moving& values, int first, int last, Sends& sends) {
+    int32_t least = values.theta > 1 ? values.theta : 1;
+    for (int i = first; i < last; i += V::count) {
+        auto difference = V::sub(V::load_words(values.now + i), V::load_words(values.sent + i));
+        uint32_t mask = V::reaching(difference, least);
+        if (last - i < V::count) mask &= (1u << (last - i)) - 1;
+        if (values.flags)
+            for (int j = 0; j < V::count && i + j < last; ++j) values.flags[i + j] = mask >> j & 1;
+        if (!mask) continue;
+        int32_t moves[V::count];
+        V::store(moves, difference);
+        for (; mask; mask &= mask - 1) {
+            int j = __builtin_ctz(mask);
+            values.sent[i + j] = int16_t(values.sent[i + j] + moves[j]);
+            send(sends, i + j, moves[j]);
+        }
+    }
+}
+
+// integers / 2^shift to nearest, ties to even, without leaving 32 bits; shift 0 to 30
+template <class V>
+struct Rounding {
+    int shift;
+    typename V::Vector below, half_less_one, one;
+
+    explicit Rounding(int bits)
+        : shift(bits), below(V::set(bits ? (1 << bits) - 1 : 0)), half_less_one(V::set(bits ? (1 << (bits - 1)) - 1 : 0)),
+          one(V::set(bits ? 1 : 0)) {}
+
+    typename V::Vector operator()(typename V::Vector x) const {
+        auto quotient = V::shift_right(x, shift);
+        auto rest = V::add(V::bits_and(x, below), V::add(half_less_one, V::bits_and(quotient, one)));
+        return V::add(quotient, V::shift_right(rest, shift));
+    }
+};
+
+template <class V>
+struct Lookup {
+    const int16_t* values;
+    typename V::Vector first, last;
+
+    explicit Lookup(const Table& t) : values(t.values), first(V::set(t.first)), last(V::set(t.last)) {}
+
+    typename V::Vector operator()(typename V::Vector x) const {
+        return V::look_up(values, V::sub(V::max(V::min(x, last), first), first));
+    }
+};
+
+template <class V>
+struct Narrow {
+    bool saturates;
+    int spare;
+    typename V::Vector lowest, highest;
+
+    Narrow(int bits, bool saturate)
+        : saturates(saturate), spare(32 - bits), lowest(V::set(int32_t(-(int64_t(1) << (bits - 1))))),
+          highest(V::set(int32_t((int64_t(1) << (bits - 1)) - 1))) {}
+
+    typename V::Vector operator()(typename V::Vector x) const {
+        if (saturates) return V::max(V::min(x, highest), lowest);
+        return V::shift_right(V::shift_left(x, spare), spare);
+    }
+};
+
+// The pointwise formulas on `count` units: memory holds the tile's blocks of pre-activations in the order of the kind.
+template <class V>
+struct Pointwise {
+    typedef typename V::Vector Vector;
+    Kind kind;
+    int reset_shift;
+    Rounding<V> to_activation, product;
+    Narrow<V> accumulator, activation;
+    Lookup<V> gate, candidate, output;
+    Vector one;
+
+    explicit Pointwise(const Arithmetic& a)
+        : kind(a.kind), reset_shift(a.fraction - a.weight_fraction), to_activation(a.weight_fraction), product(a.fraction),
+          accumulator(a.accumulator_bits, a.accumulator_saturates), activation(a.activation_bits, a.activation_saturates),
+          gate(a.gate), candidate(a.candidate), output(a.output), one(V::set(1 << a.fraction)) {}
+
+    Vector preactivation(const int32_t* memory, int block) const {
+        return to_activation(accumulator(V::load(memory + block * tile_units)));
+    }
+
+    Vector blend(Vector u, Vector c, Vector h) const {
+        Vector fresh = product(V::multiply(V::sub(one, u), c));
+        return activation(V::add(fresh, product(V::multiply(u, h))));
+    }
+
+    Vector gru(const int32_t* m, Vector h) const {
+        Vector r = gate(preactivation(m, 1)), u = gate(preactivation(m, 2)), ch = preactivation(m, 3);
+        Vector cx = accumulator(V::load(m));
+        cx = reset_shift >= 0 ? V::shift_left(cx, reset_shift) : Rounding<V>(-reset_shift)(cx);
+        Vector c = candidate(product(accumulator(V::add(V::multiply(r, ch), cx))));
+        return blend(u, c, h);
+    }
+
+    Vector gru_before(const int32_t* m, Vector h) const {
+        return blend(gate(preactivation(m, 1)), candidate(preactivation(m, 2)), h);
+    }
+
+    Vector reset(const int32_t* m, Vector h) const {
+        return activation(product(V::multiply(gate(preactivation(m, 0)), h)));
+    }
+
+    Vector cell_state(const int32_t* m, Vector c) const {
+        Vector i = gate(preactivation(m, 0)), f = gate(preactivation(m, 1)), g = candidate(preactivation(m, 2));
+        return activation(product(V::add(V::multiply(f, c), V::multiply(i, g))));
+    }
+
+    Vector lstm(const int32_t* m, Vector c) const {
+        return activation(product(V::multiply(gate(preactivation(m, 3)), output(c))));
+    }
+
+    Vector rnn(const int32_t* m) const { return activation(candidate(preactivation(m, 0))); }
+};
+
+template <class V>
+void update(const Arithmetic& arithmetic, const int32_t* memory, int16_t* h, int16_t* c) {
+    const Pointwise<V> cell(arithmetic);
+    for (int i = 0; i < tile_units; i += V::count, memory += V::count) {
+        auto now = V::load_words(h + i);
+        if (cell.kind == Kind::lstm) {
+            auto state = cell.cell_state(memory, V::load_words(c + i));
+            V::store_words(c + i, state);
+            now = cell.lstm(memory, state);
+        } else {
+            now = cell.kind == Kind::gru ? cell.gru(memory, now)
+                  : cell.kind == Kind::gru_before ? cell.gru_before(memory, now) : cell.rnn(memory);
+        }
+        V::store_words(h + i, now);
+    }
+}
+
+template <class V>
+void reset(const Arithmetic& arithmetic, const int32_t* memory, const int16_t* h, int16_t* rh) {
+    const Pointwise<V> cell(arithmetic);
+    for (int i = 0; i < tile_units; i += V::count)
+        V::store_words(rh + i, cell.reset(memory + i, V::load_words(h + i)));
+}
+
+template <class V>
+constexpr Kernels kernels_of(const char* name) {
+    return {name, V::blocks_at_once, delta_place<V>, dense_place<V>, delta<V>, dense<V>, dense_four<V>,
+            add<V>, sum<V>, detect<V>, update<V>, reset<V>};
+}
+
+}  // namespace

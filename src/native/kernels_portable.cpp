@@ -1,0 +1,5 @@
+#include "kernels.inc.hpp"
+
+namespace deltawave {
+extern const Kernels portable_kernels = kernels_of<Portable>("scalar");
+}
