@@ -9,10 +9,12 @@ TOLERANCE = 0.10
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A published figure. `ours` computes the same figure with our model, never from `reported`; None: we can't.
+    """A published figure. `ours` computes the same figure with our model, never from `reported`; None: we
+    can't.
 
-    certainty: "text" (read in the source), "seed" (the project's founding documents), "derived" (computed from published figures),
-    "recall NN%" (from memory). `reason`: why ours deviates or is missing, and under which assumption it holds.
+    certainty: "text" (read in the source), "seed" (the project's founding documents), "derived" (computed
+    from published figures), "recall NN%" (from memory). `reason`: why ours deviates or is missing, and under
+    which assumption it holds.
     """
 
     machine: str
@@ -25,8 +27,8 @@ class Claim:
     reason: str = ""
 
     def row(self) -> dict[str, str | float | None]:
-        """The claim with ours computed: machine, name, unit, reported, ours, deviation (relative, signed), source,
-        certainty and, where there is one, reason."""
+        """The claim with ours computed: machine, name, unit, reported, ours, deviation (relative, signed),
+        source, certainty and, where there is one, reason."""
         ours = None if self.ours is None else float(self.ours())
         deviation = None if ours is None else (ours - self.reported) / self.reported
         assert self.reason or (deviation is not None and abs(deviation) <= TOLERANCE), self

@@ -62,6 +62,9 @@ SPARTUS_POWER = MeasuredPower(
     "derived",
     SPARTUS_DESIGN,
 )
+SPARTUS_RECALLED_POWER = MeasuredPower(
+    "board, recalled", 8.4, "whole board", "Spartus (TNNLS 2022)", "recall 65%", SPARTUS_DESIGN
+)
 POWERS = (DELTARNN_MPP_POWER, EDGEDRNN_JETCAS_POWER, EDGEDRNN_AICAS_POWER, SPARTUS_POWER)
 
 DELTARNN_TABLE = "DeltaRNN (FPGA 2018), resource table"

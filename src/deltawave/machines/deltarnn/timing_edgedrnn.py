@@ -60,7 +60,8 @@ def column_cycles(machine: EdgeDRNN, cell: QuantisedCell) -> Cycles:
     """Cycles that a column takes, int64 [columns]."""
     groups = divide_up(cell.hidden, machine.pes)
     stream = np.ceil(column_bytes(machine, cell) / machine.dram_bytes_per_cycle).astype(np.int64)
-    return np.maximum(column_rows(cell) // cell.hidden * groups, stream)
+    multiplied = column_rows(cell) // cell.hidden * groups
+    return np.asarray(np.maximum(multiplied, stream), np.int64)
 
 
 def _with_bias(sent: Sent) -> Sent:
