@@ -7,6 +7,7 @@ class Box(Options):
 
 import dataclasses
 import difflib
+import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -67,8 +68,6 @@ class Options:
 
 def field_types(cls: type) -> dict[str, Any]:
     """The types of a dataclass's fields by name, annotations resolved."""
-    import typing
-
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
@@ -77,11 +76,10 @@ def _spelled(value: object, kind: Any) -> object:
     """Texts as people type them on a command line: lists with commas."""
     if isinstance(value, dict):
         return {key: _spelled(entry, _value_kind(kind)) for key, entry in value.items()}
-    if isinstance(value, str) and getattr(kind, "__origin__", None) is tuple:
+    if isinstance(value, str) and typing.get_origin(kind) is tuple:
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
 def _value_kind(kind: Any) -> Any:
-    arguments = getattr(kind, "__args__", ())
-    return arguments[1] if len(arguments) == 2 else Any
+    return typing.get_args(kind)[-1]

@@ -46,7 +46,9 @@ class Executor(Protocol):
 class CompiledCell(Protocol):
     """One direction of one layer, compiled. Arrays and scalars only, so that a program can be saved."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """`layer`, or `layer/reverse`."""
 
     def executor(self, *, plain: bool = False) -> Executor:
         """A fresh executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""

@@ -19,6 +19,7 @@ from deltawave.network import (
     Call,
     HostModel,
     HostSegment,
+    MachineSegment,
     Network,
     Recurrent,
     Segment,
@@ -27,10 +28,13 @@ from deltawave.network import (
     capture,
     partition,
 )
+from deltawave.network.streams import Item
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(what, done, total)."""
 Outputs = Mapping[str, NDArray[np.generic]]
+Data = Item | Sequence[Item]
+"""An array, arrays by input name, or a list of these: see `as_streams`."""
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -66,7 +70,7 @@ class Program:
         """A fresh stream. `plain`: run the NumPy semantics instead of the kernels (the same bits)."""
         return Session(self, plain=plain)
 
-    def run(self, data: object, *, plain: bool = False, progress: Progress = quiet) -> "Run":
+    def run(self, data: Data, *, plain: bool = False, progress: Progress = quiet) -> "Run":
         """Run streams of calls (see `as_streams`): the exact outputs and what happened. Raises InputError."""
         streams = as_streams(self.network, data)
         session = self.session(plain=plain)
@@ -110,7 +114,7 @@ class Run:
 
 
 def compile_network(
-    network: Network, machine: Machine, *, calibration: object = None, progress: Progress = quiet
+    network: Network, machine: Machine, *, calibration: Data | None = None, progress: Progress = quiet
 ) -> Program:
     """Compile what the machine takes; `calibration`: data as for `run`, from which number formats are picked.
 
@@ -135,7 +139,7 @@ def cell_names(layer: Recurrent) -> tuple[str, ...]:
     return tuple(layer.name + ("/reverse" if cell.reverse else "") for cell in layer.cells)
 
 
-def sampled(network: Network, layers: Sequence[Recurrent], data: object) -> dict[str, Samples]:
+def sampled(network: Network, layers: Sequence[Recurrent], data: Data) -> dict[str, Samples]:
     """What the float network's cells see and say on calibration data."""
     tensors = [name for layer in layers for name in (layer.x, layer.outputs[0]) if name]
     calls = [call for stream in capture(network, as_streams(network, data), tensors) for call in stream]
@@ -188,11 +192,10 @@ class Session:
         """One evaluation of the network: inputs by name -> outputs by name (the states are kept here)."""
         values: dict[str, NDArray[np.generic]] = {**inputs, **self._states}
         for position, segment in enumerate(self._program.segments):
-            if position in self._program.host:
+            if isinstance(segment, HostSegment):
                 values.update(self._program.host[position](values))
             else:
-                assert isinstance(segment.layer, Recurrent)
-                self._run_layer(segment.layer, segment.outputs, values)
+                self._run_layer(segment, values)
         network = self._program.network
         self._states = {
             pair.input.name: values.get(pair.output.name, self._states[pair.input.name])
@@ -201,7 +204,7 @@ class Session:
         self._fresh = False
         return {tensor.name: values[tensor.name] for tensor in network.outputs}
 
-    def step(self, frame: object) -> Outputs:
+    def step(self, frame: Data) -> Outputs:
         """One call on one frame: an array for the only input, or a dict of arrays by input name."""
         streams = as_streams(self._program.network, frame)
         if len(streams) != 1 or len(streams[0]) != 1:
@@ -214,9 +217,9 @@ class Session:
         """What happened since the session was made, a row a step."""
         return {name: np.concatenate(rows) for name, rows in self._rows.items() if rows}
 
-    def _run_layer(
-        self, layer: Recurrent, outputs: tuple[str, ...], values: dict[str, NDArray[np.generic]]
-    ) -> None:
+    def _run_layer(self, segment: MachineSegment, values: dict[str, NDArray[np.generic]]) -> None:
+        layer = segment.layer
+        assert isinstance(layer, Recurrent)
         x = _sequence(layer, values[layer.x])
         ran = [self._run_cell(layer, k, x, values) for k in range(len(layer.cells))]
         y = np.stack([h for h, _, _ in ran], axis=1)
@@ -224,7 +227,7 @@ class Session:
         results = (y[:, :, None], y_h, y_c)
         if layer.batch_first:
             results = (y[None], y_h.swapaxes(0, 1), y_c.swapaxes(0, 1))
-        values.update({name: value for name, value in zip(outputs, results, strict=False) if name})
+        values.update({name: value for name, value in zip(segment.outputs, results, strict=False) if name})
 
     def _run_cell(
         self, layer: Recurrent, direction: int, x: Floats, values: Mapping[str, NDArray[np.generic]]

@@ -7,7 +7,7 @@ the one with the smallest mean squared error of the pre-activations.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
@@ -59,12 +59,23 @@ class DeltaCell:
                 f"  x {self.input_format}  h {c.activation}  weights {weight}  accumulators {c.accumulator}"
                 f" {c.accumulator.overflow}",
                 f"  theta_x {c.theta_x} ({np.ldexp(theta[0], self.input_shift):g})  theta_h {c.theta_h} ({theta[1]:g})",
-                f"  tables gate={_table_text(c.gate)} candidate={_table_text(c.candidate)} output={_table_text(c.output)}",
+                f"  tables {_table_text('gate', c.gate)} {_table_text('candidate', c.candidate)}"
+                f" {_table_text('output', c.output)}",
                 f"  column {'bias':>12}  {c.bias.size} words, shift {self.bias_shift}",
                 f"  column {f'0..{c.inputs - 1}':>12}  x, {rows} weights each",
-                f"  column {f'{c.inputs}..{c.inputs + c.hidden - 1}':>12}  h, {rows} weights each",
+                *self._hidden_columns(rows),
             ]
         )
+
+    def _hidden_columns(self, rows: int) -> list[str]:
+        c = self.cell
+        first, last = c.inputs + c.hidden, c.inputs + 2 * c.hidden - 1
+        if c.kind != "gru_before":
+            return [f"  column {f'{c.inputs}..{first - 1}':>12}  h, {rows} weights each"]
+        return [
+            f"  column {f'{c.inputs}..{first - 1}':>12}  h, {2 * c.hidden} weights each (r, u)",
+            f"  column {f'{first}..{last}':>12}  r * h, {c.hidden} weights each (c)",
+        ]
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything, as arrays by name; `restore` is the inverse."""
@@ -106,14 +117,16 @@ def compile_cell(
     formats = _pick(machine, cell, weights, bias, samples)
     integer = Fixed(machine.weight_bits - formats.fraction, formats.fraction)
     bias_integers, bias_shift = _quantise_bias(machine, bias, formats.fraction)
-    tables = [_table(machine, activation or "tanh") for activation in cell.activations]  # '': the cell has none
+    tables = [
+        _table(machine, activation or "tanh") for activation in cell.activations
+    ]  # '': the cell has none
     theta_x, theta_h = machine.thetas(name.removesuffix("/reverse"))
     quantised = QuantisedCell(
         kind=cell_kind(cell),
         weights_x=integer.quantise(np.ldexp(weights[0], formats.shift)).astype(np.int16),
         weights_h=integer.quantise(weights[1]).astype(np.int16),
         bias=bias_integers,
-        activation=machine.activation,
+        activation=_activation(machine, cell),
         weight_bits=machine.weight_bits,
         weight_fraction_bits=formats.fraction,
         accumulator_bits=machine.accumulator_bits,
@@ -125,6 +138,13 @@ def compile_cell(
         theta_h=int(machine.activation.quantise(theta_h)),
     )
     return DeltaCell(name, quantised, formats.shift, bias_shift)
+
+
+def _activation(machine: DeltaNumbers, cell: Cell) -> Fixed:
+    """A cell state saturates on every machine: a forget gate of exactly one would carry it round the wrap."""
+    if cell.kind != "lstm":
+        return machine.activation
+    return replace(machine.activation, overflow="saturate")
 
 
 def cell_kind(cell: Cell) -> CellKind:
@@ -233,8 +253,8 @@ def _table(machine: DeltaNumbers, function: str) -> ActivationTable:
     return stepped_table(function, machine.activation_fraction_bits, machine.table_step_bits)
 
 
-def _table_text(table: ActivationTable) -> str:
-    return f"{table.name}[{table.first}..{table.last}]/{table.ranges}"
+def _table_text(use: str, table: ActivationTable) -> str:
+    return f"{use}={table.name}[{table.first}..{table.last}]/{table.ranges}"
 
 
 def _restore(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> DeltaCell:

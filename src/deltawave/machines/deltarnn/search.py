@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltawave.errors import OptionError
+from deltawave.machines.base import CompiledCell
 from deltawave.machines.deltarnn.compile import DeltaCell
-from deltawave.machines.program import Program, Progress, Run, quiet
+from deltawave.machines.program import Data, Program, Progress, Run, quiet
 
 LADDER = (
     0.0,
@@ -38,7 +39,7 @@ Loss = Callable[[Run], float]
 
 @dataclass(frozen=True)
 class Point:
-    """A row of the trade-off: thresholds (input, hidden) by layer and what they gave; `fetched`: share of all weights."""
+    """A row of the trade-off: thresholds (input, hidden) by layer, what they gave; `fetched`: share of all weights."""
 
     thetas: Thetas
     fetched: float
@@ -58,7 +59,7 @@ class Search:
     program: Program
 
 
-def search(program: Program, data: object, loss: Loss, limit: float, *, progress: Progress = quiet) -> Search:
+def search(program: Program, data: Data, loss: Loss, limit: float, *, progress: Progress = quiet) -> Search:
     """Find the thresholds with the fewest fetched weights whose loss is at most `limit`.
 
     `data`: as for `Program.run`. Raises OptionError if the machine is beyond the limit with all thresholds at zero.
@@ -84,7 +85,10 @@ def search(program: Program, data: object, loss: Loss, limit: float, *, progress
 
 def with_thetas(program: Program, thetas: Thetas) -> Program:
     """The same program with other thresholds (input, hidden) by layer."""
-    cells = {name: _with_thetas(cell, thetas[name.removesuffix("/reverse")]) for name, cell in program.cells.items()}
+    cells: dict[str, CompiledCell] = {
+        name: _with_thetas(cell, thetas[name.removesuffix("/reverse")])
+        for name, cell in program.cells.items()
+    }
     machine = program.machine.with_options({"theta_layers": dict(thetas)})
     return replace(program, cells=cells, machine=machine)
 
@@ -132,7 +136,7 @@ def _rung_up(best: Point, knob: tuple[str, int], measure: Callable[[Thetas], Poi
     return measure({**best.thetas, layer: (pair[0], pair[1])})
 
 
-def _measure(program: Program, data: object, loss: Loss, thetas: Thetas) -> Point:
+def _measure(program: Program, data: Data, loss: Loss, thetas: Thetas) -> Point:
     run = with_thetas(program, thetas).run(data)
     steps = run.steps
     return Point(thetas, fetched(run), loss(run), run.timeline.cycles / steps, run.cost.energy_pj / steps)
