@@ -31,6 +31,13 @@ def read_labels(path: PathLike, streams: int, key: str | None = None) -> list[La
     raise InputError(f"{path}: labels come as .npy, .npz or .txt")
 
 
+def labelled(path: PathLike) -> bool:
+    """Whether a file of inputs brings its labels along: a .npz with an array named labels or label."""
+    if Path(path).suffix.lower() != ".npz":
+        return False
+    return any(name in LABEL_KEYS for name in read_npz(contents(path), str(path)))
+
+
 def deal_labels(labels: NDArray[Any], streams: int, place: str) -> list[Label]:
     """One label a stream. Raises InputError unless there is one for each, or a single stream to take all."""
     if labels.dtype.kind not in "iubU":

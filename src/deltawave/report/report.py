@@ -103,6 +103,7 @@ def measure(
     *,
     scoring: Scoring = AUTOMATIC,
     floats: Sequence[Outputs] | None = None,
+    progress: Progress = quiet,
 ) -> Report:
     """All figures of a run.
 
@@ -110,7 +111,7 @@ def measure(
     floats: the float network's outputs, if they are at hand. Raises InputError for labels that do not fit.
     """
     network = run.program.network
-    floats = float_outputs(network, run.streams) if floats is None else floats
+    floats = float_outputs(network, run.streams, progress=progress) if floats is None else floats
     work = work_of(run)
     return Report(
         network=network.name,

@@ -1,0 +1,61 @@
+"""Files a command writes, whole or not at all, and what it prints."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from deltawave.errors import OptionError
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[Path]:
+    """A file beside `path` to write to; it takes the place of `path` if all goes well, else it is removed."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise OptionError(f"{path}: the folder {target.parent} does not exist")
+    if target.is_dir():
+        raise OptionError(f"{path} is a folder; give the name of a file")
+    handle, name = tempfile.mkstemp(suffix=target.suffix, prefix=f".{target.stem}.", dir=target.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON to read."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def write_json(value: Any, path: str) -> None:
+    """JSON into a file, or to stdout for `-`."""
+    if path == "-":
+        click.echo(json_text(value))
+        return
+    with replacing(path) as file:
+        file.write_text(json_text(value) + "\n")
+
+
+def terminal_width(least: int = 100, most: int = 160) -> int:
+    """Columns of the terminal; of a file or pipe, `most`."""
+    if not sys.stdout.isatty():
+        return most
+    return min(max(os.get_terminal_size().columns, least), most)

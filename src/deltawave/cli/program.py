@@ -1,0 +1,37 @@
+"""The program a command works on: read from a program file, or compiled from a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deltawave.cli.data import FileOptions
+from deltawave.cli.machine import MachineOptions
+from deltawave.cli.model import ModelOptions
+from deltawave.errors import OptionError
+
+if TYPE_CHECKING:
+    from deltawave.machines.program import Program, Progress
+
+SUFFIX = ".dwp"
+
+
+def compiled(
+    source: str, model: ModelOptions, machine: MachineOptions, files: FileOptions, progress: "Progress"
+) -> "Program":
+    """The program in a .dwp file, or that of a model for a machine. Raises any DeltawaveError."""
+    from deltawave.machines.program import compile_network
+    from deltawave.machines.program_file import load_program
+
+    if Path(source).suffix.lower() == SUFFIX:
+        _refuse_options(source, model, machine, files)
+        return load_program(source)
+    target = machine.machine()
+    network = model.load(source)
+    calibration = files.read_calibration(network)
+    return compile_network(network, target, calibration=calibration, progress=progress)
+
+
+def _refuse_options(source: str, model: ModelOptions, machine: MachineOptions, files: FileOptions) -> None:
+    if machine.given:
+        raise OptionError(f"{source} is compiled for its machine; leave out --machine, --set and --config")
+    if model.bind or model.states or files.calibration:
+        raise OptionError(f"{source} is compiled; leave out --bind, --state and --calibration")
