@@ -1,12 +1,12 @@
 """A model opened for rewriting: nodes in a list, constants by name.
 
-A rewriting pass is a function that edits an `Editor` and says whether it changed anything. `model()` closes it to an ONNX
-model of the same meaning. Passes edit the outermost graph; what subgraphs read of it is kept in step.
+A rewriting pass is a function that edits an `Editor` and says whether it changed anything. `model()` closes it to an
+ONNX model of the same meaning. Passes edit the outermost graph; what subgraphs read of it is kept in step.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 
 from deltawave.errors import NetworkError
 from deltawave.network.limits import LIMITS, Limits
-from deltawave.network.onnx_types import attributes, dims, reads, subgraphs
+from deltawave.network.onnx_types import attributes, dims, in_order, reads, subgraphs
 
 Array = NDArray[Any]
 # dynamo writes IR version 14, ONNX Runtime 1.19 reads up to 10
@@ -71,15 +71,20 @@ class Editor:
 
     def new_constant(self, value: Array, like: str) -> str:
         """A new constant; its name begins with `like`."""
-        name = self.new_name(like)
+        (name,) = self.new_names([like])
         self.set_constant(name, value)
         return name
 
-    def new_name(self, like: str) -> str:
-        """A tensor name that nothing has."""
+    def new_names(self, like: Sequence[str]) -> list[str]:
+        """Tensor names that nothing has, each beginning with the wish for it."""
         taken = self.names_read() | {name for node in self.nodes for name in node.output} | set(self._stored)
         taken |= {value.name for value in self.inputs}
-        return next(name for name in _candidates(like) if name not in taken)
+        return _unused(like, taken)
+
+    def new_node_name(self, like: str) -> str:
+        """A node name that nothing has; it is taken from now on."""
+        (name,) = _unused([like], self._node_names)
+        return name
 
     def names_read(self) -> set[str]:
         """Every tensor that a node or the outside reads."""
@@ -102,16 +107,20 @@ class Editor:
         return {value.name for value in self.outputs}
 
     def replace(self, old: Iterable[onnx.NodeProto], new: Sequence[onnx.NodeProto]) -> None:
-        """Put new nodes at the place of the last of the old ones."""
+        """Put new nodes at the place of the first of the old ones."""
         gone = {id(node) for node in old}
-        last = max(index for index, node in enumerate(self.nodes) if id(node) in gone)
-        before = [node for node in self.nodes[:last] if id(node) not in gone]
-        self.nodes = [*before, *new, *self.nodes[last + 1 :]]
+        first = min(index for index, node in enumerate(self.nodes) if id(node) in gone)
+        after = [node for node in self.nodes[first:] if id(node) not in gone]
+        self.nodes = [*self.nodes[:first], *new, *after]
 
     def rename_reads(self, old: str, new: str) -> None:
         """Let every node, subgraphs included, read `new` instead of `old`."""
         for node in self.nodes:
             rename_reads(node, old, new)
+
+    def sort(self) -> None:
+        """Put the nodes in an order in which they can run."""
+        self.nodes = [self.nodes[index] for index in in_order(self.nodes)]
 
     def drop_dead(self) -> bool:
         """Remove nodes whose results nothing reads."""
@@ -144,7 +153,7 @@ class Editor:
 
     def _name_nodes(self) -> None:
         """Every node gets a name of its own."""
-        taken = {node.name for node in self.nodes}
+        self._node_names = {node.name for node in self.nodes}
         seen: set[str] = set()
         numbers: Counter[str] = Counter()
         for node in self.nodes:
@@ -152,8 +161,9 @@ class Editor:
             while not node.name or node.name in seen:
                 numbers[base] += 1
                 candidate = f"{base}_{numbers[base]}"
-                node.name = "" if candidate in taken else candidate
+                node.name = "" if candidate in self._node_names else candidate
             seen.add(node.name)
+        self._node_names |= seen
 
 
 def infer(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
@@ -204,6 +214,12 @@ def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
     return copy
 
 
-def _candidates(like: str) -> Iterator[str]:
-    yield like
-    yield from (f"{like}_{number}" for number in count(2))
+def _unused(like: Sequence[str], taken: set[str]) -> list[str]:
+    """Names that are not taken; they are from now on."""
+    found = []
+    for wish in like:
+        candidates = chain([wish], (f"{wish}_{number}" for number in count(2)))
+        name = next(candidate for candidate in candidates if candidate not in taken)
+        taken.add(name)
+        found.append(name)
+    return found

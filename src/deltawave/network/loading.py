@@ -38,9 +38,10 @@ def load(
     _name_free_axes(editor)
     bind_values(editor, bind or {})
     original = editor.model()
-    canonicalise(editor)
+    declared = _declared(editor, states or {})
+    canonicalise(editor, declared)
     layers = layers_of(editor)
-    found = find_states(editor, layers, _declared(editor, states or {}))
+    found = find_states(editor, layers, declared)
     tensors = _tensors(editor, layers)
     pairs = [StateTensor(tensors[source], tensors[result]) for source, result in found.pairs]
     folded = {end.name for pair in pairs for end in (pair.input, pair.output)}

@@ -6,7 +6,6 @@ and order are checked here first. Nodes out of order are put in order.
 
 from collections import Counter
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
 from math import prod
 
 import onnx
@@ -15,7 +14,7 @@ from onnx import helper
 from deltawave.errors import NetworkError
 from deltawave.network.functions import inline_functions
 from deltawave.network.limits import Limits
-from deltawave.network.onnx_types import BITS, dims, label, reads, subgraphs
+from deltawave.network.onnx_types import BITS, dims, in_order, label, reads, subgraphs
 
 OLDEST_OPSET = 7
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
@@ -168,7 +167,7 @@ def _order(graph: onnx.GraphProto, outer: frozenset[str]) -> None:
     for value in graph.output:
         if value.name not in known:
             raise NetworkError(f"the output {value.name!r} is made by no node")
-    _sort(graph, made)
+    _sort(graph)
 
 
 def _check_unique(graph: onnx.GraphProto, given: set[str]) -> None:
@@ -185,16 +184,11 @@ def _check_unique(graph: onnx.GraphProto, given: set[str]) -> None:
             raise NetworkError(f"the output {name!r} is listed {count} times")
 
 
-def _sort(graph: onnx.GraphProto, made: set[str]) -> None:
+def _sort(graph: onnx.GraphProto) -> None:
     nodes = list(graph.node)
-    maker = {name: index for index, node in enumerate(nodes) for name in node.output if name}
-    waits = {index: {maker[name] for name in reads(node) & made} for index, node in enumerate(nodes)}
-    if all(earlier < index for index, all_earlier in waits.items() for earlier in all_earlier):
+    order = in_order(nodes)
+    if order == sorted(order):
         return
-    try:
-        order = list(TopologicalSorter(waits).static_order())
-    except CycleError as error:
-        raise NetworkError(f"the graph has a cycle through {label(nodes[error.args[1][0]])}") from error
     copies = [onnx.NodeProto.FromString(nodes[index].SerializeToString()) for index in order]
     del graph.node[:]
     graph.node.extend(copies)

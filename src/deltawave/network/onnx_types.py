@@ -1,6 +1,7 @@
 """Small questions about ONNX protobufs: element types, names and attributes of nodes, graphs inside graphs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,23 @@ def free_names(graph: onnx.GraphProto) -> set[str]:
         outside |= reads(node)
         inside |= set(node.output)
     return outside - inside
+
+
+def in_order(nodes: Sequence[onnx.NodeProto]) -> list[int]:
+    """Positions of the nodes in an order in which each comes after what it reads; unchanged if they are so already.
+
+    Raises NetworkError for a cycle.
+    """
+    maker = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    waits = {
+        index: {maker[name] for name in reads(node) if name in maker} for index, node in enumerate(nodes)
+    }
+    if all(earlier < index for index, before in waits.items() for earlier in before):
+        return list(range(len(nodes)))
+    try:
+        return list(TopologicalSorter(waits).static_order())
+    except CycleError as error:
+        raise NetworkError(f"the graph has a cycle through {label(nodes[error.args[1][0]])}") from error
 
 
 def dims(value: onnx.ValueInfoProto) -> list[int | str] | None:

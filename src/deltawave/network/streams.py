@@ -85,8 +85,8 @@ def _calls(tensor: Tensor, array: Array) -> list[Array]:
     core = tuple(size for size in shape if size != 1)
     if _fits(array.shape, core):
         return [_spread(array, shape)]
-    if _fits(array.shape, ("items", *core)):
-        return [_spread(part, shape) for part in array]
+    if array.ndim and _fits(_without_ones(array.shape[1:]), core):
+        return [_spread(part.reshape(_without_ones(part.shape)), shape) for part in array]
     raise InputError(
         f"the data for {tensor.name} has the shape {list(array.shape)}, the network takes {_text(tensor)}"
         " for one call, or several of these along one more axis in front"
@@ -101,6 +101,10 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     return len(shape) == len(wanted) and all(
         isinstance(want, str) or size == want for size, want in zip(shape, wanted, strict=True)
     )
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
 
 
 def _spread(array: Array, shape: tuple[int | str, ...]) -> Array:

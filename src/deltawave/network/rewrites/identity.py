@@ -7,8 +7,11 @@ from deltawave.network.editing import Editor, static_shape
 from deltawave.network.onnx_types import attributes, reads, subgraphs
 
 
+SHAPERS = ("Reshape", "Expand", "Slice", "Transpose")
+
+
 def remove_identities(editor: Editor) -> bool:
-    """Identity, Dropout (as at inference), Cast to the same type, adding zero and multiplying by one go."""
+    """Identity, Dropout as at inference, Cast to the same type, x + 0, x * 1, slices and reshapes to the same go."""
     shapes = editor.infer_shapes()
     changed = False
     for node in list(editor.nodes):
@@ -27,8 +30,23 @@ def _handed_on(editor: Editor, node: onnx.NodeProto, shapes: dict[str, onnx.Valu
     if node.op_type == "Cast" and node.input[0] in shapes:
         same = shapes[node.input[0]].type.tensor_type.elem_type == attributes(node)["to"]
         return str(node.input[0]) if same else ""
+    if node.op_type in ("Concat", "Split") and len(node.input) == 1 == len(node.output):
+        return str(node.input[0])
+    if node.op_type in SHAPERS:
+        return str(node.input[0]) if _same_elements(editor, node, shapes) else ""
     neutral = {"Add": 0, "Sub": 0, "Mul": 1, "Div": 1}.get(node.op_type)
     return "" if neutral is None else _neutral(editor, node, neutral, shapes)
+
+
+def _same_elements(editor: Editor, node: onnx.NodeProto, shapes: dict[str, onnx.ValueInfoProto]) -> bool:
+    """Whether every element stays at its place: a reshape to the same shape, a slice of everything, ..."""
+    before, after = static_shape(shapes.get(node.input[0])), static_shape(shapes.get(node.output[0]))
+    if before is None or before != after:
+        return False
+    if node.op_type == "Transpose":
+        return attributes(node).get("perm", []) == list(range(len(before)))
+    steps = editor.constant(node.input[4]) if len(node.input) > 4 else np.ones(1)
+    return node.op_type != "Slice" or (steps is not None and bool((steps > 0).all()))
 
 
 def _dropout_is_idle(editor: Editor, node: onnx.NodeProto) -> bool:

@@ -8,25 +8,26 @@ from deltawave.network.typed_layers.common import Shapes, opaque
 from deltawave.network.typed_layers.conv import conv_layer, pool_layer
 from deltawave.network.typed_layers.dense import dense_layer
 from deltawave.network.typed_layers.recurrent import KINDS, recurrent_layer
+from deltawave.network.values import Values
 
 POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
 
 
 def layers_of(editor: Editor) -> tuple[Layer, ...]:
     """One layer for each node, in order. Raises NetworkError for weights that do not fit their node."""
-    shapes = editor.infer_shapes()
-    return tuple(_layer(editor, node, shapes) for node in editor.nodes)
+    values, shapes = Values(editor), editor.infer_shapes()
+    return tuple(_layer(values, node, shapes) for node in editor.nodes)
 
 
-def _layer(editor: Editor, node: onnx.NodeProto, shapes: Shapes) -> Layer:
+def _layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
     if node.domain not in ("", "ai.onnx"):
         return opaque(node, shapes, f"the operator is of the domain {node.domain}")
     if node.op_type in KINDS:
-        return recurrent_layer(editor, node, shapes)
+        return recurrent_layer(values, node, shapes)
     if node.op_type in ("Gemm", "MatMul"):
-        return dense_layer(editor, node, shapes)
+        return dense_layer(values, node, shapes)
     if node.op_type == "Conv":
-        return conv_layer(editor, node, shapes)
+        return conv_layer(values, node, shapes)
     if node.op_type in POOLS:
         return pool_layer(node, shapes)
     return opaque(node, shapes)

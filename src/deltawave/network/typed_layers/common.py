@@ -6,17 +6,17 @@ import numpy as np
 import onnx
 
 from deltawave.errors import NetworkError
-from deltawave.network.editing import Editor
 from deltawave.network.layers import Floats, Opaque
 from deltawave.network.onnx_types import attributes, dims, label, subgraphs
+from deltawave.network.values import Values
 
 Shapes = dict[str, onnx.ValueInfoProto]
 
 
-def weights(editor: Editor, node: onnx.NodeProto, position: int) -> Floats | None:
+def weights(values: Values, node: onnx.NodeProto, position: int) -> Floats | None:
     """A constant input as float32, None if left out or not constant. Raises NetworkError unless finite numbers."""
     name = node.input[position] if position < len(node.input) else ""
-    value = editor.constant(name)
+    value = values.get(name)
     if value is None:
         return None
     if value.dtype.kind not in "fiu" and value.dtype.name != "bfloat16":

@@ -6,17 +6,17 @@ import numpy as np
 import onnx
 
 from deltawave.errors import NetworkError
-from deltawave.network.editing import Editor
 from deltawave.network.layers import Conv, Layer, Pool
 from deltawave.network.onnx_types import attributes, dims, label
 from deltawave.network.typed_layers.common import Shapes, given, known_sizes, opaque, weights
+from deltawave.network.values import Values
 
 _PADDING_UNKNOWN = "its padding depends on a size that is not known"
 
 
-def conv_layer(editor: Editor, node: onnx.NodeProto, shapes: Shapes) -> Layer:
+def conv_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
     """A `Conv` layer; opaque where the weights are not constant."""
-    flags, kernel, bias = attributes(node), weights(editor, node, 1), weights(editor, node, 2)
+    flags, kernel, bias = attributes(node), weights(values, node, 1), weights(values, node, 2)
     if kernel is None or kernel.ndim < 3 or (given(node, 2) and bias is None):
         return opaque(node, shapes, "its weights are not constant")
     groups, ones = int(flags.get("group", 1)), [1] * (kernel.ndim - 2)

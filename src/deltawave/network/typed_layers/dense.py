@@ -3,19 +3,19 @@
 import numpy as np
 import onnx
 
-from deltawave.network.editing import Editor
 from deltawave.network.layers import Dense, Layer
 from deltawave.network.onnx_types import attributes
 from deltawave.network.typed_layers.common import Shapes, given, known_sizes, opaque, weights
+from deltawave.network.values import Values
 
 
-def dense_layer(editor: Editor, node: onnx.NodeProto, shapes: Shapes) -> Layer:
+def dense_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
     """A `Dense` layer; opaque where the weights are not a constant matrix."""
-    flags, matrix = attributes(node), weights(editor, node, 1)
+    flags, matrix = attributes(node), weights(values, node, 1)
     if matrix is None or matrix.ndim != 2 or flags.get("transA", 0):
         return opaque(node, shapes, "its weights are not a constant matrix on the right")
     matrix = (matrix if flags.get("transB", 0) else matrix.T) * np.float32(flags.get("alpha", 1.0))
-    bias = weights(editor, node, 2)
+    bias = weights(values, node, 2)
     if given(node, 2) and (bias is None or bias.size not in (1, len(matrix))):
         return opaque(node, shapes, "its bias is not a constant vector")
     summand = (

@@ -7,10 +7,10 @@ import numpy as np
 import onnx
 
 from deltawave.errors import NetworkError
-from deltawave.network.editing import Editor
 from deltawave.network.layers import Cell, Floats, Layer, Recurrent
 from deltawave.network.onnx_types import attributes, label
 from deltawave.network.typed_layers.common import Shapes, given, opaque, weights
+from deltawave.network.values import Values
 
 Kind = Literal["gru", "lstm", "rnn"]
 KINDS: dict[str, Kind] = {"GRU": "gru", "LSTM": "lstm", "RNN": "rnn"}
@@ -38,14 +38,14 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
 }
 
 
-def recurrent_layer(editor: Editor, node: onnx.NodeProto, shapes: Shapes) -> Layer:
+def recurrent_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
     """A `Recurrent` layer; opaque where its weights or sequence lengths are not those of a fixed cell."""
-    x, w, r, b = (weights(editor, node, position) for position in range(4))
+    x, w, r, b = (weights(values, node, position) for position in range(4))
     if w is None or r is None or (given(node, 3) and b is None):
         return opaque(node, shapes, "its weights are not constant")
     if given(node, 4):
         return opaque(node, shapes, "it has sequence_lens: a machine steps through whole sequences")
-    p = weights(editor, node, 7)
+    p = weights(values, node, 7)
     if given(node, 7) and p is None:
         return opaque(node, shapes, "its peepholes are not constant")
     cells = tuple(_cells(node, w, r, b, p))

@@ -1,0 +1,81 @@
+"""Recognises recurrent cells that an exporter wrote out as products, gates and sums, and puts one node in their place."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from deltawave.network.editing import Editor
+from deltawave.network.onnx_types import dims
+from deltawave.network.rewrites.cells.affine import NotAffine, Reader
+from deltawave.network.rewrites.cells.gru import match_gru
+from deltawave.network.rewrites.cells.lstm import match_lstm
+from deltawave.network.rewrites.cells.match import Match, cell_node
+from deltawave.network.rewrites.cells.rnn import match_rnn
+from deltawave.network.states import ReturnPaths
+
+
+def recognise_cells(editor: Editor, declared: Mapping[str, str]) -> bool:
+    """Every written-out LSTM, GRU or RNN cell becomes a node of one step. `declared`: state inputs and their outputs."""
+    reader, matches = Reader(editor), find_cells(editor, declared)
+    for match in matches:
+        _rewrite(editor, reader, match)
+    editor.sort()
+    return bool(matches)
+
+
+def find_cells(editor: Editor, declared: Mapping[str, str]) -> list[Match]:
+    """The cells in the graph, in order."""
+    reader, paths = Reader(editor), ReturnPaths(editor, declared)
+
+    def choose(candidates: list[str], h_new: str) -> str:
+        # an LSTM treats x and h alike: where both fit, the one that comes back is h
+        return next((name for name in candidates if paths.comes_back(name, h_new)), candidates[-1])
+
+    found = []
+    for node in editor.nodes:
+        try:
+            match = match_lstm(reader, node, choose) or match_gru(reader, node)
+            found.append(match or match_rnn(reader, node, paths.comes_back))
+        except NotAffine:
+            continue
+    return [match for match in found if match is not None]
+
+
+def _rewrite(editor: Editor, reader: Reader, match: Match) -> None:
+    """Reshape the vectors to one step of a batch, run the node, reshape its state back."""
+    nodes: list[onnx.NodeProto] = []
+    x = _join(editor, reader, nodes, match.x)
+    h = _reshape(editor, nodes, match.h, [1, -1, match.hidden])
+    c = _reshape(editor, nodes, match.c, [1, -1, match.hidden]) if match.c else ""
+    y_h, y_c = editor.new_names([f"{match.h_new}_last", f"{match.c_new}_last"])
+    node = cell_node(editor, match, x, h, c, ["", y_h, y_c] if match.c else ["", y_h])
+    nodes.append(node)
+    for last, result in ((y_h, match.h_new), (y_c, match.c_new)):
+        if result:
+            # at most one size is free: rows are compared before
+            sizes = dims(reader.shapes[result]) or []
+            _reshape(editor, nodes, last, [size if isinstance(size, int) else -1 for size in sizes], result)
+    old = [entry for entry in editor.nodes if {match.h_new, match.c_new} & set(entry.output) - {""}]
+    editor.replace(old, nodes)
+
+
+def _join(editor: Editor, reader: Reader, nodes: list[onnx.NodeProto], parts: tuple[str, ...]) -> str:
+    steps = [_reshape(editor, nodes, part, [1, -1, reader.width(part)]) for part in parts]
+    if len(steps) == 1:
+        return steps[0]
+    (joined,) = editor.new_names([f"{parts[0]}_joined"])
+    nodes.append(helper.make_node("Concat", steps, [joined], name=editor.new_node_name("concat"), axis=2))
+    return joined
+
+
+def _reshape(
+    editor: Editor, nodes: list[onnx.NodeProto], source: str, shape: list[int], result: str = ""
+) -> str:
+    result = result or editor.new_names([f"{source}_step"])[0]
+    wanted = editor.new_constant(np.array(shape, np.int64), f"{result}_shape")
+    nodes.append(
+        helper.make_node("Reshape", [source, wanted], [result], name=editor.new_node_name("reshape"))
+    )
+    return result
