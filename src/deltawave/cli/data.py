@@ -30,6 +30,12 @@ class FileOptions:
     keys: tuple[str, ...] = flag(
         "--input-key", multiple=True, metavar="NAME", help="Which array of a .npz file is the input."
     )
+    separate: bool = flag(
+        "--separate",
+        is_flag=True,
+        default=False,
+        help="Each item of an array is a stream of its own, not a call.",
+    )
     rate_hz: int | None = flag(
         "--rate", type=int, metavar="HZ", help="Recordings: the rate the network takes."
     )
@@ -57,7 +63,9 @@ class FileOptions:
             hop=self.hop,
             spectrum="magnitude" if self.spectrum else None,
         )
-        return Sources(keys=self.keys, vocabulary=self.vocabulary, recording=recording)
+        return Sources(
+            keys=self.keys, separate=self.separate, vocabulary=self.vocabulary, recording=recording
+        )
 
     def read(self, network: "Network", path: str) -> "list[Item]":
         """The data in a file. Raises InputError, OptionError."""

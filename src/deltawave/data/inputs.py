@@ -38,9 +38,14 @@ class Recording:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """How files are read. `keys`: arrays of .npz files that are data; `vocabulary`: a JSON file for texts."""
+    """How files are read.
+
+    keys: arrays of .npz files that are data; `separate`: each item of an array is a stream of its own, and not a
+    call of one stream; vocabulary: a JSON file for texts.
+    """
 
     keys: tuple[str, ...] = ()
+    separate: bool = False
     vocabulary: PathLike | None = None
     recording: Recording = Recording()
 
@@ -54,7 +59,16 @@ def read_inputs(network: Network, path: PathLike, sources: Sources = AS_THEY_ARE
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         raise InputError(f"{path}: inputs come as {', '.join(readers)}")
-    return readers[suffix](network, path, sources)
+    data = readers[suffix](network, path, sources)
+    return [part for item in data for part in _separated(item)] if sources.separate else data
+
+
+def _separated(item: Item) -> list[Item]:
+    """The items of an array, or of arrays by name, along the first axis."""
+    if not isinstance(item, Mapping):
+        return list(np.asarray(item))
+    columns = [np.asarray(array) for array in item.values()]
+    return [dict(zip(item, row, strict=True)) for row in zip(*columns, strict=False)]
 
 
 def _npy(network: Network, path: PathLike, sources: Sources) -> list[Item]:

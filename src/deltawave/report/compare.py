@@ -12,16 +12,18 @@ from rich.table import Table
 from deltawave.data.files import PathLike
 from deltawave.data.labels import Label
 from deltawave.errors import CapacityError, OptionError, UnsupportedError
+from deltawave.hardware.cost import AreaRow
 from deltawave.machines.base import Machine
-from deltawave.machines.program import Progress, compile_network, quiet
+from deltawave.machines.program import Data, Progress, compile_network, quiet
 from deltawave.network import Network, as_streams
-from deltawave.network.streams import Item
+
 from deltawave.report.metrics import AUTOMATIC, Outputs, Score, Scoring, scores
 from deltawave.report.report import Report, float_outputs, measure, token_streams
-from deltawave.report.tables import percent, plain, quantity, rendered, table
+from deltawave.report.tables import listed, percent, plain, quantity, rendered, table
 from deltawave.report.variants import variant_name
 
-Data = Item | Sequence[Item]
+AREAS = ("DSP48E1", "BRAM36", "mm2")
+"""Resources and units of silicon that the table shows; a report has all."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,27 @@ def _entry_dict(entry: Entry) -> dict[str, Any]:
 
 def _tables(comparison: Comparison) -> Iterator[RenderableType]:
     yield _figures_table(comparison)
-    refusals = [f"- {entry.machine}: {entry.refusal}" for entry in comparison.entries if entry.refusal]
+    refusals = [f"{entry.machine}: {entry.refusal}" for entry in comparison.entries if entry.refusal]
     if refusals:
-        yield "refused\n" + "\n".join(refusals)
-    notes = list(dict.fromkeys(f"- {r.machine}: {note}" for r in comparison.reports for note in r.notes))
+        yield listed("refused", "-", refusals)
+    notes = list(_notes(comparison.reports))
     if notes:
-        yield "notes\n" + "\n".join(notes)
+        yield listed("notes", "-", notes)
+
+
+def _notes(reports: Sequence[Report]) -> Iterator[str]:
+    """Every note once, with the machines it is about unless it is about all."""
+    about: dict[str, list[str]] = {}
+    for report in reports:
+        for note in report.notes:
+            about.setdefault(note, []).append(report.machine)
+    for note, machines in about.items():
+        yield note if len(machines) == len(reports) else f"{'; '.join(machines)}: {note}"
 
 
 def _figures_table(comparison: Comparison) -> Table:
     score = [comparison.floats[0].name] if comparison.floats else []
-    columns = ("error", "on machine", "spared", "cycles/step", "latency", "energy/step", "area")
+    columns = ("error", "on machine", "fetched", "cycles/step", "latency", "energy/step", *AREAS)
     grid = table("", "machine", *score, *columns)
     grid.add_row("float network", *(_score_text(s) for s in comparison.floats[:1]))
     for entry in comparison.entries:
@@ -141,17 +153,23 @@ def _figures_table(comparison: Comparison) -> Table:
 
 def _cells(report: Report) -> list[str]:
     """One row of the table, without the name."""
-    spared = "" if report.sparsity is None else percent(report.sparsity.weights_kept)
+    fetched = "" if report.sparsity is None else percent(report.sparsity.weights_fetched)
     return [
         *(_score_text(score) for score in report.quality.machine[:1]),
         percent(report.quality.errors[0].relative_rms),
         percent(report.work.machine_share),
-        spared,
+        fetched,
         f"{report.timing.cycles_per_step:,.1f}",
         quantity(report.timing.latency_s, "s"),
         quantity(report.energy_per_step_j, "J"),
-        ", ".join(f"{plain(row.amount)} {row.name}" for row in report.cost.area),
+        *(_area_text(report.cost.area, name) for name in AREAS),
     ]
+
+
+def _area_text(rows: Sequence[AreaRow], name: str) -> str:
+    """All of a resource, or of a unit of silicon."""
+    amounts = [row.amount for row in rows if name in (row.name, row.unit)]
+    return plain(sum(amounts)) if amounts else ""
 
 
 def _score_text(score: Score) -> str:

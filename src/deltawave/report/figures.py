@@ -91,10 +91,10 @@ def _sparsity(report: Report) -> Iterator[Figure]:
     if report.sparsity is None:
         return
     yield Figure(
-        "weights not fetched",
-        report.sparsity.weights_kept,
+        "weights fetched",
+        report.sparsity.weights_fetched,
         "share",
-        "columns not sent, weighted by their weights",
+        "columns sent, weighted by their weights",
     )
     yield Figure("zero weights", report.sparsity.zero_weights, "share", "compiled weights that are zero")
 
@@ -102,7 +102,7 @@ def _sparsity(report: Report) -> Iterator[Figure]:
 def _energy(report: Report) -> Iterator[Figure]:
     cost, steps = report.cost, max(report.timing.steps, 1)
     seconds = report.timing.cycles / report.timing.clock_hz
-    yield Figure("energy per step", report.energy_per_step_j, "J", cost.basis)
+    yield Figure("energy per step", report.energy_per_step_j, "J/step", f"sum of: {cost.basis}")
     yield Figure("average power", cost.energy_pj * 1e-12 / seconds if seconds else 0.0, "W", cost.basis)
     for row in cost.energy:
         yield Figure(row.name, row.picojoules * 1e-12 / steps, "J/step", f"{row.basis}: {row.source}")

@@ -13,9 +13,10 @@ from deltawave.network.layers import Cell
 
 @dataclass(frozen=True)
 class CellSparsity:
-    """One direction of a layer. Shares from 0 to 1 of all columns of all steps: of x, of h, and weighted by weights.
+    """One direction of a layer. `columns`, `columns_sent`: in a step, on average.
 
-    `zero_weights`: share of the compiled weights that are zero. `columns`, `columns_sent`: a step, on average.
+    Shares from 0 to 1: of the values of x and of h that were sent, of the weights that were fetched for them, and
+    of the compiled weights that are zero.
     """
 
     name: str
@@ -24,18 +25,18 @@ class CellSparsity:
     hidden: int
     columns: int
     columns_sent: float
-    x_kept: float
-    h_kept: float
-    weights_kept: float
+    x_sent: float
+    h_sent: float
+    weights_fetched: float
     zero_weights: float
 
 
 @dataclass(frozen=True)
 class Sparsity:
-    """By cell, and over all cells weighted by their weights and steps. `weights_*`: of dense columns."""
+    """By cell, and over all cells weighted by their weights and steps."""
 
     cells: tuple[CellSparsity, ...]
-    weights_kept: float
+    weights_fetched: float
     zero_weights: float
 
 
@@ -50,10 +51,10 @@ def sparsity_of(run: Run) -> Sparsity | None:
         found = _cell_sparsity(name, cell, rows, zero / max(count, 1))
         cells.append(found)
         weights.append(len(rows) * _column_weights(cell, rows.shape[1]).sum())
-        moved.append(found.weights_kept * weights[-1])
+        moved.append(found.weights_fetched * weights[-1])
         zeros.append((zero, count))
-    kept = float(sum(moved) / max(sum(weights), 1))
-    return Sparsity(tuple(cells), kept, sum(z for z, _ in zeros) / max(sum(n for _, n in zeros), 1))
+    fetched = float(sum(moved) / max(sum(weights), 1))
+    return Sparsity(tuple(cells), fetched, sum(z for z, _ in zeros) / max(sum(n for _, n in zeros), 1))
 
 
 def _cells(run: Run) -> Iterator[tuple[str, Cell]]:
@@ -76,9 +77,9 @@ def _cell_sparsity(name: str, cell: Cell, rows: NDArray[np.bool_], zero_weights:
         hidden=cell.hidden,
         columns=columns,
         columns_sent=float(sent.sum()),
-        x_kept=1.0 - float(sent[: cell.inputs].mean()),
-        h_kept=1.0 - float(sent[cell.inputs :].mean()),
-        weights_kept=1.0 - float(sent @ weights / weights.sum()),
+        x_sent=float(sent[: cell.inputs].mean()),
+        h_sent=float(sent[cell.inputs :].mean()),
+        weights_fetched=float(sent @ weights / weights.sum()),
         zero_weights=zero_weights,
     )
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -55,6 +56,16 @@ def table(title: str, *headings: str, left: int = 1) -> Table:
         grid.add_column(
             heading, justify="left" if position < left else "right", overflow="fold", header_style="dim"
         )
+    return grid
+
+
+def listed(title: str, mark: str, items: Iterable[str]) -> Table:
+    """Texts below a title, each after a mark, in which {} is its number; their further lines are indented."""
+    grid = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for number, item in enumerate(items, 1):
+        grid.add_row(mark.format(number), item)
     return grid
 
 
