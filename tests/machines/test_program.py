@@ -1,0 +1,167 @@
+"""Whole programs: native equals semantics, sessions equal runs, and what machines refuse."""
+
+import numpy as np
+import pytest
+
+from deltawave.errors import CapacityError, InputError, OptionError, UnsupportedError
+from deltawave.machines.deltarnn import DELTARNN_ZYNQ7100, EDGEDRNN_MINIZED, SPARTUS_ZYNQ7100
+from deltawave.machines.program import compile_network
+from deltawave.network import FloatReference, as_streams
+from networks import recurrent_network, walk
+
+MACHINES = (DELTARNN_ZYNQ7100, EDGEDRNN_MINIZED, SPARTUS_ZYNQ7100)
+NETWORKS = {
+    "gru": lambda: recurrent_network("GRU", linear_before_reset=1),
+    "gru, reset before": lambda: recurrent_network("GRU"),
+    "gru, relu": lambda: recurrent_network("GRU", activations=["Sigmoid", "Relu"]),
+    "lstm": lambda: recurrent_network("LSTM"),
+    "lstm, both ways": lambda: recurrent_network("LSTM", direction="bidirectional"),
+    "gru, backwards": lambda: recurrent_network("GRU", direction="reverse"),
+    "rnn": lambda: recurrent_network("RNN"),
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("theta", [0.0, 0.1])
+def test_kernels_and_semantics_give_the_same_program_outputs(machine, kind: str, theta: float) -> None:
+    tuned = machine.with_options({"theta_input": theta, "theta_hidden": theta})
+    program = compile_network(NETWORKS[kind](), tuned, calibration=walk())
+    fast, plain = program.run(walk(seed=2)), program.run(walk(seed=2), plain=True)
+    assert np.array_equal(fast.outputs[0]["y"], plain.outputs[0]["y"])
+    assert all(np.array_equal(fast.activity[name], plain.activity[name]) for name in program.cells)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_fine_formats_come_close_to_the_float_network(kind: str) -> None:
+    network = NETWORKS[kind]()
+    fine = DELTARNN_ZYNQ7100.with_options({"weight_fraction_bits": "12", "activation_integer_bits": 4,
+                                           "activation_fraction_bits": 12, "table_step_bits": 12})  # fmt: skip
+    program = compile_network(network, fine, calibration=walk())
+    ours = program.run(walk(seed=2)).outputs[0]["y"][0]
+    exact = FloatReference(network).run(as_streams(network, walk(seed=2))[0])[0]["y"]
+    assert np.abs(ours - exact).max() < 0.01
+
+
+@pytest.mark.parametrize("op", ["GRU", "LSTM"])
+def test_a_session_fed_step_by_step_equals_one_run(op: str) -> None:
+    program = compile_network(
+        recurrent_network(op, streaming=True),
+        EDGEDRNN_MINIZED.with_options({"theta_hidden": 0.1}),
+        calibration=walk(),
+    )
+    whole = program.run(walk(seed=3)).outputs[0]["y"][0]
+    session = program.session()
+    assert np.array_equal(np.concatenate([session.step(frame[None])["y"] for frame in walk(seed=3)]), whole)
+    session.reset()
+    assert np.array_equal(session.step(walk(seed=3)[:5])["y"], whole[:5])
+
+
+def test_sessions_of_one_program_do_not_share_state() -> None:
+    program = compile_network(recurrent_network(streaming=True), EDGEDRNN_MINIZED, calibration=walk())
+    alone, disturbed, other = program.session(), program.session(), program.session()
+    for frame in walk():
+        other.step(-frame[None])
+        assert np.array_equal(alone.step(frame[None])["y"], disturbed.step(frame[None])["y"])
+
+
+def test_initial_states_that_are_not_carried_start_every_call() -> None:
+    network = recurrent_network(streaming=True)
+    assert network.recurrent[0].carried
+    first = compile_network(network, DELTARNN_ZYNQ7100, calibration=walk()).run([walk(), walk()])
+    assert np.array_equal(first.outputs[0]["y"], first.outputs[1]["y"])
+
+
+def test_a_step_takes_one_frame() -> None:
+    program = compile_network(recurrent_network(), EDGEDRNN_MINIZED, calibration=walk())
+    with pytest.raises(InputError) as caught:
+        program.session().step([walk(), walk()])
+    assert str(caught.value) == "a step takes one frame; this data makes 2 calls; use run()"
+
+
+def test_clipping_is_refused() -> None:
+    network = recurrent_network("LSTM", clip=1.0)
+    with pytest.raises(UnsupportedError) as caught:
+        compile_network(network, SPARTUS_ZYNQ7100)
+    assert str(caught.value) == (
+        "spartus-zynq7100 takes no layer of model (layer: no clipping of pre-activations); "
+        "choose another machine or other parameters"
+    )
+
+
+def test_without_extensions_only_the_published_cells_are_taken() -> None:
+    strict = EDGEDRNN_MINIZED.with_options({"extensions": "false"})
+    with pytest.raises(UnsupportedError) as caught:
+        compile_network(recurrent_network("LSTM"), strict)
+    assert str(caught.value) == (
+        "edgedrnn-minized takes no layer of model (layer: the published machine has no LSTM, ours has it as an "
+        "extension; set extensions=true to add it); choose another machine or other parameters"
+    )
+
+
+def test_too_large_a_network_says_how_much_is_missing() -> None:
+    small = DELTARNN_ZYNQ7100.with_options({"weight_memory_bytes": 50_000})
+    with pytest.raises(CapacityError) as caught:
+        compile_network(recurrent_network(hidden=100, linear_before_reset=1), small)
+    assert str(caught.value) == (
+        "the weights need 0.06 MB of weight memory, deltarnn-zynq7100 has 0.05 MB; "
+        "choose a larger memory, fewer bits, or another machine"
+    )
+
+
+def test_too_many_layers_are_refused() -> None:
+    with pytest.raises(CapacityError) as caught:
+        compile_network(
+            recurrent_network("LSTM", direction="bidirectional"),
+            EDGEDRNN_MINIZED.with_options({"max_layers": 1}),
+        )
+    assert str(caught.value) == (
+        "the network has 2 recurrent layers, edgedrnn-minized holds 1; set a larger max_layers or choose another machine"
+    )
+
+
+def test_too_long_a_vector_is_refused() -> None:
+    with pytest.raises(CapacityError) as caught:
+        compile_network(recurrent_network(hidden=9), EDGEDRNN_MINIZED.with_options({"max_layer_size": 8}))
+    assert str(caught.value) == (
+        "layer has a vector of 9 values, edgedrnn-minized takes 8; set a larger max_layer_size or choose another machine"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"theta_hiden": 1}, "edgedrnn-minized has no option 'theta_hiden'; did you mean 'theta_hidden'?"),
+        (
+            {"theta_hidden": -1},
+            "edgedrnn-minized: theta_hidden = -1.0 is not a threshold; thresholds go from 0 to 64",
+        ),
+        (
+            {"weight_bits": "many"},
+            "edgedrnn-minized: weight_bits = 'many' is not allowed: Expected `int`, got `str`",
+        ),
+        ({"weight_bits": 17}, "edgedrnn-minized: weight_bits = 17 is out of range; it goes from 2 to 16"),
+        (
+            {"activation_overflow": "clip"},
+            "edgedrnn-minized: activation_overflow = 'clip' is not allowed: Invalid enum value 'clip'",
+        ),
+        (
+            {"theta_layers.layer": "1"},
+            "edgedrnn-minized: theta_layers = {'layer': '1'} is not allowed: "
+            "Expected `array` of length 2, got 1 - at `$[...]`",
+        ),
+    ],
+)
+def test_impossible_options_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        EDGEDRNN_MINIZED.with_options(options)
+    assert str(caught.value) == message
+
+
+def test_thresholds_by_layer() -> None:
+    tuned = EDGEDRNN_MINIZED.with_options({"theta_layers.layer": "0.5,0.25", "input_shift": 1})
+    cell = compile_network(recurrent_network(linear_before_reset=1), tuned).cells["layer"].cell
+    assert (cell.theta_x, cell.theta_h) == (
+        64,
+        64,
+    )  # the input is halved on its way in, and its threshold with it
