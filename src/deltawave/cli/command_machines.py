@@ -1,7 +1,7 @@
 """`deltawave machines`: which there are, and every parameter of one."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
@@ -53,12 +53,19 @@ def parameters(machine: "Machine") -> list[dict[str, Any]]:
 
 
 def type_name(kind: Any) -> str:
-    """A type as a reader of documents writes it."""
-    if isinstance(kind, type) and not hasattr(kind, "__args__"):
-        return kind.__name__
-    return (
-        str(kind).replace("typing.", "").replace("Literal", "").replace("'", "").replace("NoneType", "none")
-    )
+    """A type in the words of --set: `int or none`, `saturate | wrap`, `list of gru | lstm`."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is type(None):
+        return "none"
+    if origin is Literal:
+        return " | ".join(map(str, arguments))
+    if origin is dict:
+        return f"by name: {type_name(arguments[1])}"
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return f"list of {type_name(arguments[0])}"
+    if arguments:
+        return (",".join if origin is tuple else " or ".join)(map(type_name, arguments))
+    return str(kind.__name__)
 
 
 def _machine_text(rows: list[dict[str, Any]]) -> str:
@@ -76,15 +83,17 @@ def _parameter_text(name: str, rows: list[dict[str, Any]]) -> str:
 
     grid = table("", name, "default", "unit", "type", "meaning", "source", left=6)
     for row in rows:
-        value = row["default"]
-        shown = f"{value:,g}" if isinstance(value, float) else _shown(value)
-        grid.add_row(row["option"], shown, row["unit"], row["type"], row["doc"], row["source"])
+        value = shown(row["default"])
+        grid.add_row(row["option"], value, row["unit"], row["type"], row["doc"], row["source"])
     return rendered(grid, width=terminal_width(most=140))
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as --set takes it."""
     if value is None or value == {}:
         return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        return ",".join(map(shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -16,7 +16,6 @@ from deltawave.hardware.cost import AreaRow
 from deltawave.machines.base import Machine
 from deltawave.machines.program import Data, Progress, compile_network, quiet
 from deltawave.network import Network, as_streams
-
 from deltawave.report.metrics import AUTOMATIC, Outputs, Score, Scoring, scores
 from deltawave.report.report import Report, float_outputs, measure, token_streams
 from deltawave.report.tables import listed, percent, plain, quantity, rendered, table
@@ -112,7 +111,7 @@ def _entry(shared: _Shared, machine: Machine, progress: Progress) -> Entry:
         return Entry(variant_name(machine), None, str(refusal))
     run = program.run(shared.data, progress=progress)
     report = measure(run, shared.labels, scoring=shared.scoring, floats=shared.floats)
-    return Entry(variant_name(machine), report)
+    return Entry(report.machine, report)
 
 
 def _entry_dict(entry: Entry) -> dict[str, Any]:

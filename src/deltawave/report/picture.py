@@ -27,18 +27,17 @@ def drawing_suffix(path: PathLike) -> str:
 
 def draw(comparison: "Comparison", path: PathLike) -> None:
     """Draw a comparison into a .svg or .png file. Raises OptionError."""
-    suffix = drawing_suffix(path)
-    reports = comparison.reports
+    suffix, reports = drawing_suffix(path), comparison.reports
     if not reports:
         raise OptionError(f"no machine took {comparison.network}, so there is nothing to draw")
-    names = [report.machine.replace(", ", "\n") for report in reports]
-    figure = _figure_class()(figsize=(10.0, 1.2 + 0.55 * len(reports)), layout="constrained")
+    figure = _figure_class()(figsize=(10.0, 1.0 + 0.5 * len(reports)), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
-    _quality(panels[0], comparison, names)
-    _bars(panels[1], names, [r.timing.latency_s for r in reports], "latency per step", "s")
-    _bars(panels[2], names, [r.energy_per_step_j for r in reports], "energy per step", "J")
+    _quality(panels[0], comparison)
+    _decades(panels[1], [report.timing.latency_s for report in reports], "latency per step (log scale)", "s")
+    _decades(panels[2], [report.energy_per_step_j for report in reports], "energy per step (log scale)", "J")
+    panels[0].set_yticks(range(len(reports)), [report.machine.replace(", ", "\n") for report in reports])
     panels[0].invert_yaxis()
-    figure.suptitle(f"{comparison.network}: {comparison.streams} streams", x=0.01, ha="left", fontsize=11)
+    figure.suptitle(f"{comparison.network}, {comparison.streams} streams", x=0.01, ha="left", fontsize=11)
     figure.savefig(path, format=suffix[1:], dpi=150, metadata={"Date": None} if suffix == ".svg" else None)
 
 
@@ -53,20 +52,17 @@ def _figure_class() -> Any:
     return Figure
 
 
-def _quality(panel: Any, comparison: "Comparison", names: list[str]) -> None:
+def _quality(panel: Any, comparison: "Comparison") -> None:
     """Accuracy where there are labels, else the output error."""
     values = [_quality_of(report) for report in comparison.reports]
-    score = comparison.floats[0] if comparison.floats else None
-    title = score.name if score else f"error of {comparison.reports[0].quality.errors[0].output}"
-    panel.barh(names, values, color=COLOUR, height=0.6)
-    for row, value in enumerate(values):
-        panel.text(
-            value, row, f" {percent(value)} ", va="center", ha="right" if score else "left", fontsize=8
-        )
-    if score:
+    error = comparison.reports[0].quality.errors[0].output
+    title = f"relative error of {error}"
+    if comparison.floats:
+        score = comparison.floats[0]
+        title = f"{score.name} (float network, dashed: {percent(score.value)})"
         panel.axvline(score.value, color=FLOAT_COLOUR, linestyle="--", linewidth=1)
-        title += f" (float {percent(score.value)})"
-    _dress(panel, title)
+    _bars(panel, values, [percent(value) for value in values], title)
+    panel.set_xlim(0, 1.3 * max([*values, 1e-9]))
 
 
 def _quality_of(report: Report) -> float:
@@ -74,20 +70,21 @@ def _quality_of(report: Report) -> float:
     return scores[0].value if scores else report.quality.errors[0].relative_rms
 
 
-def _bars(panel: Any, names: list[str], values: list[float], title: str, unit: str) -> None:
-    """Values over decades, each written beside its bar."""
-    panel.barh(names, values, color=COLOUR, height=0.6)
-    for row, value in enumerate(values):
-        panel.text(value, row, f" {quantity(value, unit)}", va="center", fontsize=8)
+def _decades(panel: Any, values: list[float], title: str, unit: str) -> None:
+    """Values on a logarithmic axis."""
+    _bars(panel, values, [quantity(value, unit) for value in values], title)
     if min(values) > 0:
-        low = 10.0 ** math.floor(math.log10(min(values)) - 0.5)
         panel.set_xscale("log")
-        panel.set_xlim(low, max(values) * 8)
-    _dress(panel, title)
+        panel.set_xlim(10.0 ** math.floor(math.log10(min(values)) - 0.5), max(values) * 12)
 
 
-def _dress(panel: Any, title: str) -> None:
+def _bars(panel: Any, values: list[float], texts: list[str], title: str) -> None:
+    """A bar a machine, its value written beside it."""
+    panel.barh(range(len(values)), values, color=COLOUR, height=0.6)
+    for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+        panel.text(value, row, f" {text}", va="center", fontsize=8)
     panel.set_title(title, fontsize=9, loc="left")
-    panel.tick_params(labelsize=8, length=0)
-    for side in ("top", "right", "left"):
+    panel.tick_params(labelsize=8, length=0, which="both")
+    panel.xaxis.set_visible(False)
+    for side in ("top", "right", "bottom"):
         panel.spines[side].set_visible(False)

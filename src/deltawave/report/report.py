@@ -18,6 +18,7 @@ from deltawave.report.figures import as_dict
 from deltawave.report.metrics import AUTOMATIC, OutputError, Outputs, Score, Scoring, output_errors, scores
 from deltawave.report.sparsity import Sparsity, sparsity_of
 from deltawave.report.text import report_text
+from deltawave.report.variants import variant_name
 from deltawave.report.work import Work, host_layers, work_of
 
 
@@ -115,7 +116,7 @@ def measure(
     work = work_of(run)
     return Report(
         network=network.name,
-        machine=run.program.machine.name,
+        machine=variant_name(run.program.machine),
         streams=len(run.streams),
         quality=_quality(run, floats, labels, scoring),
         work=work,
