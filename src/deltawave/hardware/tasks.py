@@ -172,6 +172,11 @@ class Schedule:
         moments = [f(u) for u in range(len(self.starts)) for f in (self.releases, self.results)]
         return max((int(m.max()) for m in moments if m.size), default=self.begin)
 
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return len(self.step_ends())
+
     def step_ends(self) -> Cycles:
         """When each step is over, int64 [steps]."""
         steps = self.graph.units[-1].step

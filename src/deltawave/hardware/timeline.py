@@ -83,7 +83,7 @@ class Timeline:
         """The first steps task by task, in run cycles."""
         slices: list[Slice] = []
         cycle = 0
-        for step in range(max((int(p.detail.graph.units[-1].step[-1]) + 1 for p in self.parts), default=0)):
+        for step in range(max((p.detail.steps for p in self.parts), default=0)):
             for part in self.parts:
                 slices += _slices(part, step, cycle)
                 cycle += int(part.step_cycles[step]) if step < len(part.step_cycles) else 0
@@ -128,6 +128,8 @@ def _slices(part: Part, step: int, cycle: int) -> list[Slice]:
             unit.item[low:high],
             strict=True,
         ):
+            if release == start:
+                continue
             what = f"{part.name} step {step}" if item < 0 else f"{part.name} step {step} column {item}"
             slices.append(Slice(unit.name, what, int(start), int(release)))
     return slices

@@ -34,9 +34,8 @@ def perfetto_trace(units: Sequence[str], slices: Iterable[Slice]) -> bytes:
     packets = [_field(60, _field(1, track) + _field(2, unit)) for unit, track in tracks.items()]
     moments: list[tuple[int, bool, bytes]] = []
     for s in slices:
-        if s.release > s.start:
-            moments.append((s.start, True, _field(9, 1) + _field(11, tracks[s.unit]) + _field(23, s.name)))
-            moments.append((s.release, False, _field(9, 2) + _field(11, tracks[s.unit])))
+        moments.append((s.start, True, _field(9, 1) + _field(11, tracks[s.unit]) + _field(23, s.name)))
+        moments.append((s.release, False, _field(9, 2) + _field(11, tracks[s.unit])))
     for cycle, _, event in sorted(moments, key=lambda moment: moment[:2]):
         packets.append(_field(8, cycle) + _field(10, 1) + _field(11, event))
     return b"".join(_field(1, packet) for packet in packets)

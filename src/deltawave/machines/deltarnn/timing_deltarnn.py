@@ -10,13 +10,12 @@ pipeline).
    takes max(1, ceil(sent / scheduler_rate)) cycles. A vector that ends within a group is padded with zeros.
    The lists hold a whole vector, so a scan is never held up.
 2. A value that leaves in cycle t can be multiplied from cycle t + encoder_latency_cycles on.
-3. MxV takes the list of x, then that of h. A column of n weights takes ceil(n / (channels * channel_pes *
-   memory_ports)) cycles: each channel does the rows of its gate for a GRU; for the cells we add, the rows of
-   all gates are dealt over the channels evenly. Its sums are there mxv_latency_cycles after its last cycle
-   began.
-4. AP begins when the last sums are there and both lists are closed (encoder_latency_cycles after the last
-   cycle of the scan began), and takes activation_stages + ceil(hidden / activation_lanes) - 1 cycles. It uses
-   the multipliers of MxV, which wait for it in any case.
+3. MxV takes the list of x until it is empty and closed (encoder_latency_cycles after the last cycle of its
+   scan began), then that of h. A column of n weights takes ceil(n / (channels * channel_pes * memory_ports))
+   cycles: each channel does the rows of its gate for a GRU; for the cells we add, the rows of all gates are
+   dealt over the channels evenly. Its sums are there mxv_latency_cycles after its last cycle began.
+4. AP begins when the last sums are there and both lists are closed, and takes activation_stages + ceil(hidden
+   / activation_lanes) - 1 cycles. It uses the multipliers of MxV, which wait for it in any case.
 """
 
 from __future__ import annotations
@@ -73,23 +72,16 @@ def _graph(
     )
     ap = graph.unit("AP", pass_, pass_, sent.step)
 
-    every, of_x = np.arange(sent.rounds), sent.column < inputs
-    task_x, task_h, busy = np.flatnonzero(of_x), np.flatnonzero(~of_x), sent.busy_rounds
-    graph.wait(ieu_x, every[::rounds] // rounds, ap, every[::rounds] - 1, reason="state")
+    every, steps = np.arange(sent.rounds), np.arange(len(rows))
+    busy, step = sent.busy_rounds, sent.round // rounds
+    of_x, of_h = np.flatnonzero(sent.column < inputs), np.flatnonzero(sent.column >= inputs)
+    lag_x, lag_h = leaves_x + encoder, leaves_h + encoder
+    graph.wait(ieu_x, steps, ap, steps * rounds - 1, reason="state")
     graph.wait(ieu_h, every, ap, every - 1, reason="state")
-    graph.wait(
-        mxv,
-        task_x,
-        ieu_x,
-        sent.round[task_x] // rounds,
-        link=Link.START,
-        lag=leaves_x + encoder,
-        reason="delta",
-    )
-    graph.wait(
-        mxv, task_h, ieu_h, sent.round[task_h], link=Link.START, lag=leaves_h + encoder, reason="delta"
-    )
+    graph.wait(mxv, of_x, ieu_x, step[of_x], link=Link.START, lag=lag_x, reason="delta")
+    graph.wait(mxv, of_h, ieu_x, step[of_h], reason="scan")
+    graph.wait(mxv, of_h, ieu_h, sent.round[of_h], link=Link.START, lag=lag_h, reason="delta")
     graph.wait(ap, busy, mxv, sent.first[busy + 1] - 1, reason="sum")
-    graph.wait(ap, every[::rounds], ieu_x, every[::rounds] // rounds, reason="scan")
+    graph.wait(ap, steps * rounds, ieu_x, steps, reason="scan")
     graph.wait(ap, every, ieu_h, every, reason="scan")
     return graph
