@@ -123,7 +123,14 @@ def ocr(variant: str) -> Callable[[], Case]:
         alphabet = tuple((folder / "alphabet.txt").read_text().split("\n"))[:82]
         lines = [golden[f"columns_{number}"] for number in truth]
         scoring = Scoring(metric="ctc", alphabet=alphabet, blank=0)
-        return Case(f"ocr-{variant}", folder / f"blstm_ocr_{variant}.onnx", lines, lines[0], [*truth.values()], scoring)
+        return Case(
+            f"ocr-{variant}",
+            folder / f"blstm_ocr_{variant}.onnx",
+            lines,
+            lines[0],
+            [*truth.values()],
+            scoring,
+        )
 
     return case
 

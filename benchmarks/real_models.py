@@ -1,6 +1,6 @@
 """Every real recurrent network on every delta machine: accuracy beside the float network's, sparsity, cycles, energy.
 
-    python benchmarks/real_models.py [--case NAME]... [--theta 0.125]... [--json FILE]
+python benchmarks/real_models.py [--case NAME]... [--theta 0.125]... [--json FILE]
 """
 
 import argparse
@@ -16,8 +16,12 @@ from deltawave.machines import machines
 def main() -> None:
     """Compare on each case and print one table a network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", action="append", choices=sorted(CASES), help="only this network; may be repeated")
-    parser.add_argument("--theta", action="append", type=float, help="thresholds for inputs and states (default 0, 0.125)")
+    parser.add_argument(
+        "--case", action="append", choices=sorted(CASES), help="only this network; may be repeated"
+    )
+    parser.add_argument(
+        "--theta", action="append", type=float, help="thresholds for inputs and states (default 0, 0.125)"
+    )
     parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
     figures = [compare_case(name, options.theta or [0.0, 0.125]) for name in options.case or CASES]

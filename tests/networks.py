@@ -19,7 +19,7 @@ def recurrent_network(
     streaming: bool = False,
     **attributes: object,
 ) -> Network:
-    """x ['T', 1, inputs] -> y ['T', 1, outputs]: one recurrent layer and a dense one; with state in and out if streaming."""
+    """x ['T', 1, inputs] -> y ['T', 1, 3]: a recurrent and a dense layer; with state in and out if streaming."""
     rng = np.random.default_rng(seed)
     directions = 2 if attributes.get("direction") == "bidirectional" else 1
     gates = GATES[op]

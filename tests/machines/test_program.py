@@ -116,7 +116,8 @@ def test_too_many_layers_are_refused() -> None:
             EDGEDRNN_MINIZED.with_options({"max_layers": 1}),
         )
     assert str(caught.value) == (
-        "the network has 2 recurrent layers, edgedrnn-minized holds 1; set a larger max_layers or choose another machine"
+        "the network has 2 recurrent layers, edgedrnn-minized holds 1; "
+        "set a larger max_layers or choose another machine"
     )
 
 
@@ -124,7 +125,8 @@ def test_too_long_a_vector_is_refused() -> None:
     with pytest.raises(CapacityError) as caught:
         compile_network(recurrent_network(hidden=9), EDGEDRNN_MINIZED.with_options({"max_layer_size": 8}))
     assert str(caught.value) == (
-        "layer has a vector of 9 values, edgedrnn-minized takes 8; set a larger max_layer_size or choose another machine"
+        "layer has a vector of 9 values, edgedrnn-minized takes 8; "
+        "set a larger max_layer_size or choose another machine"
     )
 
 
