@@ -2,6 +2,7 @@
 
 import re
 from graphlib import CycleError
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_the_critical_path_is_tight(graph: TaskGraph) -> None:
     path = schedule.critical_path()
     numbers = {unit.name: u for u, unit in enumerate(graph.units)}
     assert path[-1][:2] == (graph.units[-1].name, len(schedule.starts[-1]) - 1)
-    for (before, task, _), (unit, then, reason) in zip(path, path[1:], strict=False):
+    for (before, task, _), (unit, then, reason) in pairwise(path):
         start = schedule.starts[numbers[unit]][then]
         if reason == "unit":
             assert start == schedule.releases(numbers[before])[task]

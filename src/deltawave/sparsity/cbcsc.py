@@ -85,12 +85,23 @@ def column_lengths(weights: ArrayLike, elements: int) -> NDArray[np.int64]:
 def _shares(weights: ArrayLike, elements: int) -> NDArray[np.int16]:
     """The rows dealt to their elements, int16 [columns, elements, local rows], zero where an element has
     fewer."""
-    matrix = np.asarray(weights)
-    if matrix.ndim != 2 or not matrix.size or not np.issubdtype(matrix.dtype, np.integer):
-        raise InputError(f"CBCSC takes a matrix of integers, not {matrix.dtype} of shape {matrix.shape}")
+    matrix = _checked(weights)
     if elements < 1:
         raise OptionError(f"CBCSC deals rows to at least 1 processing element, not {elements}")
     owned = -(-len(matrix) // elements)
     padded = np.zeros((owned * elements, matrix.shape[1]), np.int16)
     padded[: len(matrix)] = matrix
     return padded.reshape(owned, elements, -1).transpose(2, 1, 0)
+
+
+def _checked(weights: ArrayLike) -> NDArray[np.int16]:
+    matrix = np.asarray(weights)
+    if matrix.ndim != 2 or not matrix.size or not np.issubdtype(matrix.dtype, np.integer):
+        raise InputError(f"CBCSC takes a matrix of integers, not {matrix.dtype} of shape {matrix.shape}")
+    too_wide = np.argwhere(matrix != matrix.astype(np.int16))
+    if len(too_wide):
+        row, column = too_wide[0]
+        raise InputError(
+            f"CBCSC takes weights of at most 16 bits; the one in row {row}, column {column} is {matrix[row, column]}"
+        )
+    return matrix.astype(np.int16)
