@@ -1,27 +1,19 @@
-"""The canonical form of a model: the passes, in order, until nothing changes."""
+"""The canonical form of a model: constants computed, conditions taken, products with their bias, cells as nodes."""
 
 from collections.abc import Mapping
 
 from deltawave.network.editing import Editor
+from deltawave.network.rewrites.bias import fold_lines
 from deltawave.network.rewrites.cells import recognise_cells
-from deltawave.network.rewrites.fold import fold, fold_shapes
-from deltawave.network.rewrites.identity import remove_identities
-from deltawave.network.rewrites.inline_if import inline_ifs
-
-SIMPLIFY = (fold, fold_shapes, inline_ifs, remove_identities, Editor.drop_dead)
-_ROUNDS = 64  # each round that changes something removes nodes or control flow, so few are needed
+from deltawave.network.rewrites.qlinear import spell_out_quantised
+from deltawave.network.rewrites.scan import recognise_scans
+from deltawave.network.rewrites.simplify import simplify
 
 
 def canonicalise(editor: Editor, declared: Mapping[str, str]) -> None:
     """Rewrite the graph in place. `declared`: state inputs and their outputs."""
     simplify(editor)
-    if recognise_cells(editor, declared):
+    # cells first: they read products and sums however these are spread
+    changes = [recognise_scans(editor), recognise_cells(editor, declared), spell_out_quantised(editor), fold_lines(editor)]
+    if any(changes):
         simplify(editor)
-
-
-def simplify(editor: Editor) -> None:
-    """Compute and remove what can be, until nothing changes."""
-    for _ in range(_ROUNDS):
-        changes = [rewrite(editor) for rewrite in SIMPLIFY]
-        if not any(changes):
-            return

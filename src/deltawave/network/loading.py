@@ -16,6 +16,7 @@ from deltawave.network.naming import unknown
 from deltawave.network.onnx_read import Source, read
 from deltawave.network.onnx_types import dims, dtype_name
 from deltawave.network.rewrites.bind import bind as bind_values
+from deltawave.network.rewrites.layout import steps_first
 from deltawave.network.states import find_states
 from deltawave.network.typed_layers import layers_of
 
@@ -37,6 +38,7 @@ def load(
     editor = Editor(model, limits)
     _name_free_axes(editor)
     bind_values(editor, bind or {})
+    steps_first(editor)
     original = editor.model()
     declared = _declared(editor, states or {})
     canonicalise(editor, declared)

@@ -1,13 +1,13 @@
 """Splits a network between a machine and the host."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from deltawave.errors import NetworkError
-from deltawave.network.editing import IR_VERSION, infer
+from deltawave.network.editing import IR_VERSION, Array, infer
 from deltawave.network.graph import Network
 from deltawave.network.layers import Layer, Recurrent
 from deltawave.network.onnx_types import reads
@@ -28,12 +28,14 @@ class MachineSegment:
     """One layer that the machine runs.
 
     `inputs`: the tensors it is given; weights, and the state of a carried layer, are not among them.
-    `outputs`: in the order of the layer's outputs, '' for those that nothing reads.
+    `outputs`: in the order of the layer's outputs, '' for those that nothing reads. `constants`: values of the inputs that
+    are the same in every call, an initial state that is not zero for instance.
     """
 
     layer: Layer
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    constants: Mapping[str, Array] = field(default_factory=dict)
 
 
 Segment = HostSegment | MachineSegment
@@ -60,7 +62,7 @@ def partition(network: Network, taken: Collection[str]) -> tuple[Segment, ...]:
     types = {value.name: value for value in infer(network.model)}
     for group in reversed(groups):
         if group[0].name in taken:
-            segments.append(_machine_segment(group[0], layers[group[0].name], needs[group[0].name], wanted))
+            segments.append(_machine_segment(network, group[0], layers[group[0].name], needs, wanted))
         else:
             segments.append(_host_segment(network, group, wanted, types, layers))
         wanted = wanted.union(*(needs[node.name] for node in group))
@@ -117,9 +119,13 @@ def _groups(
     return groups
 
 
-def _machine_segment(node: onnx.NodeProto, layer: Layer, needs: set[str], wanted: set[str]) -> MachineSegment:
-    inputs = dict.fromkeys(name for name in node.input if name in needs)
-    return MachineSegment(layer, tuple(inputs), tuple(name if name in wanted else "" for name in node.output))
+def _machine_segment(
+    network: Network, node: onnx.NodeProto, layer: Layer, needs: Mapping[str, set[str]], wanted: set[str]
+) -> MachineSegment:
+    inputs = tuple(dict.fromkeys(name for name in node.input if name in needs[node.name]))
+    outputs = tuple(name if name in wanted else "" for name in node.output)
+    stored = [tensor for tensor in network.model.graph.initializer if tensor.name in inputs]
+    return MachineSegment(layer, inputs, outputs, {tensor.name: numpy_helper.to_array(tensor) for tensor in stored})
 
 
 def _host_segment(

@@ -41,7 +41,8 @@ def opaque(node: onnx.NodeProto, shapes: Shapes, why: str = "") -> Opaque:
         name: value for name, value in attributes(node).items() if isinstance(value, int | float | str | list)
     }
     if not why and any(subgraphs(node)):
-        why = f"{node.op_type} contains a graph of its own"
+        branches = node.op_type == "If"
+        why = "its condition is not constant" if branches else "its body is not a plain LSTM, GRU or RNN cell"
     return Opaque(
         name=node.name,
         kind=node.op_type,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import onnx
 from onnx import helper
 
@@ -11,7 +10,7 @@ from deltawave.network.onnx_types import dims
 from deltawave.network.rewrites.cells.affine import NotAffine, Reader
 from deltawave.network.rewrites.cells.gru import match_gru
 from deltawave.network.rewrites.cells.lstm import match_lstm
-from deltawave.network.rewrites.cells.match import Match, cell_node
+from deltawave.network.rewrites.cells.match import Match, cell_node, reshape
 from deltawave.network.rewrites.cells.rnn import match_rnn
 from deltawave.network.states import ReturnPaths
 
@@ -47,8 +46,8 @@ def _rewrite(editor: Editor, reader: Reader, match: Match) -> None:
     """Reshape the vectors to one step of a batch, run the node, reshape its state back."""
     nodes: list[onnx.NodeProto] = []
     x = _join(editor, reader, nodes, match.x)
-    h = _reshape(editor, nodes, match.h, [1, -1, match.hidden])
-    c = _reshape(editor, nodes, match.c, [1, -1, match.hidden]) if match.c else ""
+    h = reshape(editor, nodes, match.h, [1, -1, match.hidden])
+    c = reshape(editor, nodes, match.c, [1, -1, match.hidden]) if match.c else ""
     y_h, y_c = editor.new_names([f"{match.h_new}_last", f"{match.c_new}_last"])
     node = cell_node(editor, match, x, h, c, ["", y_h, y_c] if match.c else ["", y_h])
     nodes.append(node)
@@ -56,26 +55,15 @@ def _rewrite(editor: Editor, reader: Reader, match: Match) -> None:
         if result:
             # at most one size is free: rows are compared before
             sizes = dims(reader.shapes[result]) or []
-            _reshape(editor, nodes, last, [size if isinstance(size, int) else -1 for size in sizes], result)
+            reshape(editor, nodes, last, [size if isinstance(size, int) else -1 for size in sizes], result)
     old = [entry for entry in editor.nodes if {match.h_new, match.c_new} & set(entry.output) - {""}]
     editor.replace(old, nodes)
 
 
 def _join(editor: Editor, reader: Reader, nodes: list[onnx.NodeProto], parts: tuple[str, ...]) -> str:
-    steps = [_reshape(editor, nodes, part, [1, -1, reader.width(part)]) for part in parts]
+    steps = [reshape(editor, nodes, part, [1, -1, reader.width(part)]) for part in parts]
     if len(steps) == 1:
         return steps[0]
     (joined,) = editor.new_names([f"{parts[0]}_joined"])
     nodes.append(helper.make_node("Concat", steps, [joined], name=editor.new_node_name("concat"), axis=2))
     return joined
-
-
-def _reshape(
-    editor: Editor, nodes: list[onnx.NodeProto], source: str, shape: list[int], result: str = ""
-) -> str:
-    result = result or editor.new_names([f"{source}_step"])[0]
-    wanted = editor.new_constant(np.array(shape, np.int64), f"{result}_shape")
-    nodes.append(
-        helper.make_node("Reshape", [source, wanted], [result], name=editor.new_node_name("reshape"))
-    )
-    return result

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from deltawave.network.editing import Editor
-from deltawave.network.rewrites.cells.affine import Affine, NotAffine, Reader
+from deltawave.network.rewrites.cells.affine import Affine, Reader
 from deltawave.network.onnx_types import attributes
 
 Matrix = NDArray[np.floating[Any]]
@@ -138,21 +138,16 @@ def cell_node(
     return helper.make_node(match.kind, inputs, list(outputs), name=name, **given)
 
 
+def reshape(
+    editor: Editor, nodes: list[onnx.NodeProto], source: str, shape: Sequence[int], result: str = ""
+) -> str:
+    """Append a Reshape; returns the name of its output."""
+    result = result or editor.new_names([f"{source}_step"])[0]
+    wanted = editor.new_constant(np.array(shape, np.int64), f"{result}_shape")
+    nodes.append(helper.make_node("Reshape", [source, wanted], [result], name=editor.new_node_name("reshape")))
+    return result
+
+
 def _weights(match: Match) -> list[tuple[str, Matrix]]:
     weights = [("W", match.w), ("R", match.r), ("B", match.b)]
     return weights if match.p is None else [*weights, ("P", match.p)]
-
-
-__all__ = [
-    "Affine",
-    "Function",
-    "Gate",
-    "Match",
-    "NotAffine",
-    "Reader",
-    "cell_node",
-    "gate",
-    "operands",
-    "same_rows",
-    "stacked",
-]
