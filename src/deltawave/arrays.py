@@ -10,6 +10,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
@@ -21,7 +22,16 @@ Array = NDArray[np.generic]
 MOST_BYTES = 1 << 31
 ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
 """What zipfile raises for damaged archives (RuntimeError: unknown compression, encryption)."""
-NPY_DAMAGE = (ValueError, SyntaxError, TypeError, EOFError, OverflowError, RecursionError, Warning)
+NPY_DAMAGE = (
+    ValueError,
+    SyntaxError,
+    TypeError,
+    EOFError,
+    OverflowError,
+    RecursionError,
+    TokenError,
+    Warning,
+)
 
 
 def read_npy(data: bytes, place: str) -> Array:
