@@ -19,12 +19,12 @@ namespace {
 using Cycles = std::int64_t;
 using Input = nb::ndarray<const Cycles, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Output = nb::ndarray<Cycles, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using UnitArrays = std::tuple<Input, Input, Output, Cycles>;                             // occupancy, latency, start, free
-using RelationArrays = std::tuple<std::size_t, std::size_t, int, Input, Input, Input>;   // unit, on, link, task, after, lag
+using UnitArrays = std::tuple<Input, Input, Output, Cycles>;                        // occupancy, latency, start, free
+using WaitArrays = std::tuple<std::size_t, std::size_t, int, Input, Input, Input>;   // unit, on, link, task, after, lag
 
 enum Link { from_start, from_release, from_result };
 
-struct Relation {
+struct Wait {
     std::size_t on;
     int link;
     const Cycles *task, *after, *lag;
@@ -40,7 +40,7 @@ struct Unit {
     Cycles free;
     std::size_t done = 0;
     bool advancing = false;
-    std::vector<std::size_t> relations = {};
+    std::vector<std::size_t> waits = {};
 };
 
 class Engine {
@@ -54,23 +54,23 @@ public:
         units_.push_back({occupancy.data(), latency.data(), start.data(), occupancy.size(), free});
     }
 
-    void add(const RelationArrays &arrays) {
+    void add(const WaitArrays &arrays) {
         const auto &[unit, on, link, task, after, lag] = arrays;
-        if (unit >= units_.size() || on >= units_.size()) throw std::invalid_argument("a relation names a unit that does not exist");
+        if (unit >= units_.size() || on >= units_.size()) throw std::invalid_argument("a wait names a unit that does not exist");
         if (after.size() != task.size() || lag.size() != task.size())
-            throw std::invalid_argument("the arrays of a relation must be of one length");
-        units_[unit].relations.push_back(relations_.size());
-        relations_.push_back({on, link, task.data(), after.data(), lag.data(), task.size()});
+            throw std::invalid_argument("the arrays of a wait must be of one length");
+        units_[unit].waits.push_back(waits_.size());
+        waits_.push_back({on, link, task.data(), after.data(), lag.data(), task.size()});
     }
 
-    // Cycles that each relation kept its unit waiting.
+    // Cycles that each wait kept its unit waiting.
     std::vector<Cycles> solve() {
         for (Unit &unit : units_)
             if (unit.done < unit.size) advance(unit, unit.size - 1);
         std::vector<Cycles> stalls;
-        for (const Relation &relation : relations_) {
-            if (relation.next != relation.size) throw std::invalid_argument("the tasks of a relation must ascend and exist");
-            stalls.push_back(relation.stall);
+        for (const Wait &wait : waits_) {
+            if (wait.next != wait.size) throw std::invalid_argument("the tasks of a wait must ascend and exist");
+            stalls.push_back(wait.stall);
         }
         return stalls;
     }
@@ -86,14 +86,14 @@ private:
 
     void take(Unit &unit) {
         Cycles start = unit.free;
-        Relation *bound = nullptr;
-        for (const std::size_t index : unit.relations) {
-            Relation &relation = relations_[index];
-            for (; relation.next < relation.size && relation.task[relation.next] == Cycles(unit.done); ++relation.next) {
-                const Cycles earliest = ready(relation);
+        Wait *bound = nullptr;
+        for (const std::size_t index : unit.waits) {
+            Wait &wait = waits_[index];
+            for (; wait.next < wait.size && wait.task[wait.next] == Cycles(unit.done); ++wait.next) {
+                const Cycles earliest = ready(wait);
                 if (earliest <= start) continue;
                 start = earliest;
-                bound = &relation;
+                bound = &wait;
             }
         }
         if (bound) bound->stall += start - unit.free;
@@ -102,33 +102,33 @@ private:
         ++unit.done;
     }
 
-    Cycles ready(const Relation &relation) {
-        const Cycles after = relation.after[relation.next], lag = relation.lag[relation.next];
+    Cycles ready(const Wait &wait) {
+        const Cycles after = wait.after[wait.next], lag = wait.lag[wait.next];
         if (after < 0) return begin_ + lag;
-        Unit &on = units_[relation.on];
+        Unit &on = units_[wait.on];
         if (std::size_t(after) >= on.done) advance(on, std::size_t(after));
         const Cycles start = on.start[after];
-        if (relation.link == from_release) return start + on.occupancy[after] + lag;
-        if (relation.link == from_result) return start + on.latency[after] + lag;
+        if (wait.link == from_release) return start + on.occupancy[after] + lag;
+        if (wait.link == from_result) return start + on.latency[after] + lag;
         return start + lag;
     }
 
     Cycles begin_;
     std::vector<Unit> units_;
-    std::vector<Relation> relations_;
+    std::vector<Wait> waits_;
 };
 
-std::vector<Cycles> solve(const std::vector<UnitArrays> &units, const std::vector<RelationArrays> &relations, Cycles begin) {
+std::vector<Cycles> solve(const std::vector<UnitArrays> &units, const std::vector<WaitArrays> &waits, Cycles begin) {
     Engine engine(begin);
     for (const UnitArrays &unit : units) engine.add(unit);
-    for (const RelationArrays &relation : relations) engine.add(relation);
+    for (const WaitArrays &wait : waits) engine.add(wait);
     return engine.solve();
 }
 
 }  // namespace
 
 void bind_timeline(nb::module_ &m) {
-    m.def("solve_timeline", &solve, nb::arg("units"), nb::arg("relations"), nb::arg("begin"),
-          "units: (occupancy, latency, start, free) each, int64 [tasks]; relations: (unit, on, link, task, after, lag) each.\n\n"
-          "Fills every start; returns the cycles that each relation kept its unit waiting.");
+    m.def("solve_timeline", &solve, nb::arg("units"), nb::arg("waits"), nb::arg("begin"),
+          "units: (occupancy, latency, start, free) each, int64 [tasks]; waits: (unit, on, link, task, after, lag) each.\n\n"
+          "Fills every start; returns the cycles that each wait kept its unit waiting.");
 }

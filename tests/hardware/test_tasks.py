@@ -166,8 +166,8 @@ def test_a_unit_that_waits_for_its_own_later_task_is_refused() -> None:
     ("task", "after", "message"),
     [
         ([0], [2], "a task waits for a task that does not exist"),
-        ([2], [0], "the tasks of a relation must ascend and exist"),
-        ([1, 0], [0, 0], "the tasks of a relation must ascend and exist"),
+        ([2], [0], "the tasks of a wait must ascend and exist"),
+        ([1, 0], [0, 0], "the tasks of a wait must ascend and exist"),
     ],
 )
 def test_tasks_that_do_not_exist_are_refused(task: list[int], after: list[int], message: str) -> None:

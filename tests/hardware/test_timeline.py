@@ -53,7 +53,7 @@ def test_units_are_busy_or_stalled(timeline: Timeline) -> None:
         ("idle", "result"): 29,
         ("product", "data"): 20,
         ("load", "result"): 7,
-    }
+    }  # waits that never held anything up are left out
     assert list(timeline.stalls().values()) == sorted(timeline.stalls().values(), reverse=True)
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clocked import step_cycles
+from deltawave.errors import OptionError
 from deltawave.hardware.timeline import Part, simulate
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.deltarnn import timing
@@ -156,3 +157,22 @@ def test_layers_work_one_after_the_other(one: QuantisedCell, two: QuantisedCell)
 def test_a_silent_step_scans_and_activates(machine: DeltaNumbers, cell: QuantisedCell) -> None:
     rows = np.zeros((2, cell.columns), np.bool_)
     assert timed(machine, cell, rows).step_cycles.tolist() == step_cycles(machine, cell, rows)
+
+
+@pytest.mark.parametrize(
+    ("machine", "name", "value", "low"),
+    [
+        (DELTARNN_ZYNQ7100, "channel_pes", 0, 1),
+        (EDGEDRNN_MINIZED, "fifo_depth", 0, 1),
+        (EDGEDRNN_MINIZED, "dram_bytes_per_cycle", 0.5, 1),
+        (EDGEDRNN_MINIZED, "dram_latency_cycles", -1, 0),
+        (EDGEDRNN_MINIZED, "clock_hz", float("nan"), 1),
+        (SPARTUS_ZYNQ7100, "arrays", 1 << 41, 1),
+    ],
+)
+def test_sizes_out_of_range_are_refused(machine: DeltaNumbers, name: str, value: float, low: int) -> None:
+    with pytest.raises(OptionError) as refusal:
+        replace(machine, **{name: value})
+    assert str(refusal.value) == (
+        f"{machine.name}: {name} = {value} is out of range; it goes from {low} to {1 << 40}"
+    )

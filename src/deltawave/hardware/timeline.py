@@ -77,7 +77,7 @@ class Timeline:
         total: Counter[tuple[str, str]] = Counter()
         for part in self.parts:
             total.update(part.stall_cycles)
-        return dict(total.most_common())
+        return dict((+total).most_common())
 
     def slices(self) -> list[Slice]:
         """The first steps task by task, in run cycles."""

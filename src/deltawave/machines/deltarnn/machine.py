@@ -6,7 +6,7 @@ TNNLS 2022). What a paper leaves open is a parameter whose source says "ours".
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,8 @@ from deltawave.numerics.tables import FUNCTIONS
 from deltawave.options import option
 
 CellName = Literal["gru", "lstm", "rnn"]
+MAY_BE_ZERO = ("dram_latency_cycles", "activation_extra_groups", "index_bits")
+LARGEST = 1 << 40  # so that no sum of cycles leaves 64 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,7 @@ class DeltaNumbers(Machine):
             _check_theta(self.name, name, value)
         for layer, thetas in self.theta_layers.items():
             _check_theta(self.name, f"theta_layers.{layer}", min(thetas))
+        _check_sizes(self)
         _check_range(self.name, "weight_bits", self.weight_bits, 2, 16)
         _check_range(self.name, "accumulator_bits", self.accumulator_bits, 16, 32)
         _check_range(
@@ -392,7 +395,16 @@ def _check_theta(machine: str, name: str, value: float) -> None:
         raise OptionError(f"{machine}: {name} = {value} is not a threshold; thresholds go from 0 to 64")
 
 
-def _check_range(machine: str, name: str, value: int, low: int, high: int) -> None:
+def _check_sizes(machine: DeltaNumbers) -> None:
+    """Rates, sizes and latencies of a machine's own are at least 1, but for the few that may be missing."""
+    shared = {field.name for field in fields(DeltaNumbers)} - {"clock_hz"}
+    for field in fields(machine):
+        if field.name not in shared and field.type in (int, float) and field.name != "prune_gamma":
+            low = 0 if field.name in MAY_BE_ZERO else 1
+            _check_range(machine.name, field.name, getattr(machine, field.name), low, LARGEST)
+
+
+def _check_range(machine: str, name: str, value: float, low: int, high: int) -> None:
     if not low <= value <= high:
         raise OptionError(f"{machine}: {name} = {value} is out of range; it goes from {low} to {high}")
 
