@@ -8,6 +8,7 @@ from deltawave.network.loading import load
 from deltawave.network.partition import HostSegment, MachineSegment, Segment, partition
 from deltawave.network.reference import FloatReference, capture
 from deltawave.network.streams import Call, Stream, as_streams
+from deltawave.network.torch_import import from_torch
 
 __all__ = [
     "Call",
@@ -30,6 +31,7 @@ __all__ = [
     "Tensor",
     "as_streams",
     "capture",
+    "from_torch",
     "load",
     "partition",
 ]

@@ -14,6 +14,11 @@ def canonicalise(editor: Editor, declared: Mapping[str, str]) -> None:
     """Rewrite the graph in place. `declared`: state inputs and their outputs."""
     simplify(editor)
     # cells first: they read products and sums however these are spread
-    changes = [recognise_scans(editor), recognise_cells(editor, declared), spell_out_quantised(editor), fold_lines(editor)]
+    changes = [
+        recognise_scans(editor),
+        recognise_cells(editor, declared),
+        spell_out_quantised(editor),
+        fold_lines(editor),
+    ]
     if any(changes):
         simplify(editor)

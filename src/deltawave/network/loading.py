@@ -17,6 +17,7 @@ from deltawave.network.onnx_read import Source, read
 from deltawave.network.onnx_types import dims, dtype_name
 from deltawave.network.rewrites.bind import bind as bind_values
 from deltawave.network.rewrites.layout import steps_first
+from deltawave.network.runnable import check_runnable
 from deltawave.network.states import find_states
 from deltawave.network.typed_layers import layers_of
 
@@ -34,8 +35,8 @@ def load(
     states: input name -> output name, for state that is not recognised; recognised state needs no declaring.
     Raises NetworkError for a damaged, hostile or unsound model, and for a name in `bind` or `states` that it has not.
     """
-    name, model = read(source, limits)
-    editor = Editor(model, limits)
+    name, read_model = read(source, limits)
+    editor = Editor(read_model, limits)
     _name_free_axes(editor)
     bind_values(editor, bind or {})
     steps_first(editor)
@@ -44,12 +45,13 @@ def load(
     canonicalise(editor, declared)
     layers = layers_of(editor)
     found = find_states(editor, layers, declared)
-    tensors = _tensors(editor, layers)
+    tensors, model = _tensors(editor, layers), editor.model()
+    check_runnable(editor, model, limits)
     pairs = [StateTensor(tensors[source], tensors[result]) for source, result in found.pairs]
     folded = {end.name for pair in pairs for end in (pair.input, pair.output)}
     return Network(
         name=name,
-        model=editor.model(),
+        model=model,
         original=original,
         layers=tuple(_carried(layer, found.carried) for layer in layers),
         inputs=tuple(tensors[value.name] for value in editor.inputs if value.name not in folded),

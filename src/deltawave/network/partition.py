@@ -125,7 +125,9 @@ def _machine_segment(
     inputs = tuple(dict.fromkeys(name for name in node.input if name in needs[node.name]))
     outputs = tuple(name if name in wanted else "" for name in node.output)
     stored = [tensor for tensor in network.model.graph.initializer if tensor.name in inputs]
-    return MachineSegment(layer, inputs, outputs, {tensor.name: numpy_helper.to_array(tensor) for tensor in stored})
+    return MachineSegment(
+        layer, inputs, outputs, {tensor.name: numpy_helper.to_array(tensor) for tensor in stored}
+    )
 
 
 def _host_segment(

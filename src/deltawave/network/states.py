@@ -39,8 +39,9 @@ def find_states(editor: Editor, layers: Iterable[Layer], declared: Mapping[str, 
     for value in editor.inputs if recurrent else []:
         free = [entry.name for entry in editor.outputs if entry.name not in pairs.values()]
         proven = [name for name in free if trace.returns(value.name, name)]
-        if value.name not in pairs and len(proven) == 1:
-            pairs[value.name] = proven[0]
+        if value.name not in pairs and proven:
+            # outputs that are proven for one input are equal, as y and y_h of a single step; the state comes last
+            pairs[value.name] = proven[-1]
     carried = frozenset(layer.name for layer in recurrent if trace.carries(layer, pairs))
     return Found(tuple(pairs.items()), carried)
 

@@ -91,8 +91,14 @@ def _folded(editor: Editor, product: onnx.NodeProto, line: _Line, shapes: Shapes
     # beta weighs the old bias only
     new_bias = bias.reshape(-1).astype(np.float64) * flags.get("beta", 1.0) * factor + line.summand
     new_weights = weights if (factor == 1).all() else (weights * factor.reshape(spread)).astype(weights.dtype)
-    stored = [editor.new_constant(new_weights, product.input[1])] if new_weights is not weights else [product.input[1]]
+    stored = (
+        [editor.new_constant(new_weights, product.input[1])]
+        if new_weights is not weights
+        else [product.input[1]]
+    )
     stored.append(editor.new_constant(new_bias.astype(weights.dtype), f"{product.name}_bias"))
     kept = {name: value for name, value in flags.items() if name != "beta"}
     kind = "Conv" if product.op_type == "Conv" else "Gemm"
-    return helper.make_node(kind, [product.input[0], *stored], list(product.output), name=product.name, **kept)
+    return helper.make_node(
+        kind, [product.input[0], *stored], list(product.output), name=product.name, **kept
+    )

@@ -6,7 +6,6 @@ import onnx
 from deltawave.network.editing import Editor, static_shape
 from deltawave.network.onnx_types import attributes, reads, subgraphs
 
-
 SHAPERS = ("Reshape", "Expand", "Slice", "Transpose")
 
 

@@ -12,7 +12,11 @@ _BATCH_FIRST = [2, 0, 1, 3]  # of y: [steps, directions, batch, hidden] -> [batc
 
 def steps_first(editor: Editor) -> bool:
     """Transposes around every recurrent node with layout = 1."""
-    found = [node for node in editor.nodes if attributes(node).get("layout", 0) and node.op_type in ("LSTM", "GRU", "RNN")]
+    found = [
+        node
+        for node in editor.nodes
+        if attributes(node).get("layout", 0) and node.op_type in ("LSTM", "GRU", "RNN")
+    ]
     for node in found:
         editor.replace([node], _turned(editor, node))
     return bool(found)
@@ -37,4 +41,6 @@ def _turned(editor: Editor, node: onnx.NodeProto) -> list[onnx.NodeProto]:
 
 
 def _transpose(editor: Editor, source: str, result: str, order: list[int]) -> onnx.NodeProto:
-    return helper.make_node("Transpose", [source], [result], name=editor.new_node_name("transpose"), perm=order)
+    return helper.make_node(
+        "Transpose", [source], [result], name=editor.new_node_name("transpose"), perm=order
+    )

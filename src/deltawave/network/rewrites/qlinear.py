@@ -27,7 +27,9 @@ def _spelled(editor: Editor, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     if any(scale is None for scale in scales):
         return []
     x_scale, w_scale = (np.asarray(scale) for scale in scales)
-    if (w_scale.size > 1 and (editor.opset < _AXIS_SINCE or node.op_type == "QLinearMatMul")) or x_scale.size > 1:
+    if (
+        w_scale.size > 1 and (editor.opset < _AXIS_SINCE or node.op_type == "QLinearMatMul")
+    ) or x_scale.size > 1:
         return []
     x, w, y = editor.new_names([f"{node.name}_x", f"{node.name}_w", f"{node.name}_y"])
     nodes = [_dequantise(editor, node.input[0:3], x, None), _dequantise(editor, node.input[3:6], w, w_scale)]
@@ -45,7 +47,9 @@ def _spelled(editor: Editor, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     return [*nodes, helper.make_node(*quantised, name=node.name)]
 
 
-def _dequantise(editor: Editor, inputs: "list[str]", result: str, scale: "np.ndarray | None") -> onnx.NodeProto:
+def _dequantise(
+    editor: Editor, inputs: "list[str]", result: str, scale: "np.ndarray | None"
+) -> onnx.NodeProto:
     axis = {"axis": 0} if scale is not None and scale.size > 1 else {}
     name = editor.new_node_name(f"{result}_dequantise")
     return helper.make_node("DequantizeLinear", list(inputs), [result], name=name, **axis)

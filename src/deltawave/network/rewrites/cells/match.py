@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from deltawave.network.editing import Editor
-from deltawave.network.rewrites.cells.affine import Affine, Reader
 from deltawave.network.onnx_types import attributes
+from deltawave.network.rewrites.cells.affine import Affine, Reader
 
 Matrix = NDArray[np.floating[Any]]
 # activations that ONNX's recurrent nodes know, with the defaults of their operators
@@ -144,7 +144,9 @@ def reshape(
     """Append a Reshape; returns the name of its output."""
     result = result or editor.new_names([f"{source}_step"])[0]
     wanted = editor.new_constant(np.array(shape, np.int64), f"{result}_shape")
-    nodes.append(helper.make_node("Reshape", [source, wanted], [result], name=editor.new_node_name("reshape")))
+    nodes.append(
+        helper.make_node("Reshape", [source, wanted], [result], name=editor.new_node_name("reshape"))
+    )
     return result
 
 
