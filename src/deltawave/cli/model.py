@@ -49,8 +49,8 @@ def pairs(option: str, texts: Iterable[str]) -> Mapping[str, str]:
     return found
 
 
-def _value(name: str, text: str) -> int | float | list[int] | list[float]:
+def _value(name: str, text: str) -> int | float | list[int | float]:
     try:
-        return msgspec.json.decode(text, type=int | float | list[int] | list[float])
+        return msgspec.json.decode(text, type=int | float | list[int | float])
     except msgspec.DecodeError:
         raise OptionError(f"--bind {name}={text} is not a number or a list of numbers") from None

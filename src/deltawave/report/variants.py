@@ -17,6 +17,8 @@ def variant_name(machine: Machine) -> str:
 
 
 def _option_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
