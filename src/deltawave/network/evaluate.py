@@ -184,7 +184,7 @@ def _tile(call: _Call) -> list[Array]:
 def _range(call: _Call) -> list[Array]:
     start, limit, delta = (call[position].reshape(()) for position in range(3))
     call.bounded((max(0, int(np.ceil((float(limit) - float(start)) / float(delta)))),), start.itemsize)
-    return [np.arange(start, limit, delta, dtype=start.dtype)]
+    return [np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)]
 
 
 def _where(call: _Call) -> list[Array]:

@@ -35,7 +35,9 @@ class StateTensor:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """What to compute. `inputs` and `outputs` leave the state out; `layers` are in topological order.
+    """What to compute. `layers` are in topological order.
+
+    `inputs` and `outputs` leave the state out; where only state comes out, the outputs are those of the state.
 
     `model`: the canonical graph; its nodes have the names of the layers. `original`: the file's own graph, before any
     rewriting but for bound inputs; the float reference runs it.

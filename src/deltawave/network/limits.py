@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Limits:
     """Bounds on a model. Raise them for a model you trust; every message that refuses names its bound.
 
-    file_bytes: the file; tensor_bytes: all stored tensors together, and any one tensor while running; computed_bytes: all
-    constants computed while reading; nodes: in all graphs together, functions inlined; nesting: of graphs within graphs.
+    file_bytes: the file; tensor_bytes: all stored tensors together, and any one tensor while running;
+    computed_bytes: all constants computed while reading; nodes: in all graphs together, functions inlined;
+    nesting: of graphs in graphs.
     """
 
     file_bytes: int = 1 << 29

@@ -49,13 +49,14 @@ def load(
     check_runnable(editor, model, limits)
     pairs = [StateTensor(tensors[source], tensors[result]) for source, result in found.pairs]
     folded = {end.name for pair in pairs for end in (pair.input, pair.output)}
+    outputs = [tensors[value.name] for value in editor.outputs if value.name not in folded]
     return Network(
         name=name,
         model=model,
         original=original,
         layers=tuple(_carried(layer, found.carried) for layer in layers),
         inputs=tuple(tensors[value.name] for value in editor.inputs if value.name not in folded),
-        outputs=tuple(tensors[value.name] for value in editor.outputs if value.name not in folded),
+        outputs=tuple(outputs or (pair.output for pair in pairs)),
         states=tuple(pairs),
     )
 

@@ -113,7 +113,8 @@ def _check_stored(tensor: onnx.TensorProto, count: int) -> None:
     if tensor.HasField("raw_data"):
         if len(tensor.raw_data) != size:
             raise NetworkError(
-                f"tensor {tensor.name} of shape {list(tensor.dims)} needs {size} bytes, {len(tensor.raw_data)} are stored"
+                f"tensor {tensor.name} of shape {list(tensor.dims)} needs {size} bytes,"
+                f" {len(tensor.raw_data)} are stored"
             )
         return
     field = helper.tensor_dtype_to_field(tensor.data_type)

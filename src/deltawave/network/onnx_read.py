@@ -2,16 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from deltawave.errors import NetworkError
 from deltawave.network.external_data import embed_external_data
 from deltawave.network.limits import Limits
 from deltawave.network.onnx_check import check_model
 
-Source = str | os.PathLike[str] | bytes | onnx.ModelProto
+Source: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto"
 
 
 def read(source: Source, limits: Limits) -> tuple[str, onnx.ModelProto]:
@@ -19,19 +20,25 @@ def read(source: Source, limits: Limits) -> tuple[str, onnx.ModelProto]:
 
     Raises NetworkError for anything that is not a sound ONNX model within the limits.
     """
-    folder: Path | None = None
-    if isinstance(source, onnx.ModelProto):
-        name, model = "model", onnx.ModelProto()
+    if isinstance(source, bytes):
+        name, folder, model = "model", None, _parse("these bytes", source, limits)
+    elif isinstance(source, onnx.ModelProto):
+        name, folder, model = "model", None, onnx.ModelProto()
         model.CopyFrom(source)
-    elif isinstance(source, bytes):
-        name, model = "model", _parse("these bytes", source, limits)
-    elif isinstance(source, str | os.PathLike):
-        path = Path(source)
-        name, folder, model = path.stem, path.parent, _parse(str(path), _contents(path, limits), limits)
     else:
-        raise NetworkError(f"a network is a path, bytes or an onnx.ModelProto, got {type(source).__name__}")
+        path = _path(source)
+        name, folder, model = path.stem, path.parent, _parse(str(path), _contents(path, limits), limits)
     embed_external_data(model, folder, limits)
     return name, check_model(model, limits)
+
+
+def _path(source: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(source)
+    except TypeError as error:
+        raise NetworkError(
+            f"a network is a path, bytes or an onnx.ModelProto, got {type(source).__name__}"
+        ) from error
 
 
 def _contents(path: Path, limits: Limits) -> bytes:

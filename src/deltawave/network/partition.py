@@ -28,8 +28,8 @@ class MachineSegment:
     """One layer that the machine runs.
 
     `inputs`: the tensors it is given; weights, and the state of a carried layer, are not among them.
-    `outputs`: in the order of the layer's outputs, '' for those that nothing reads. `constants`: values of the inputs that
-    are the same in every call, an initial state that is not zero for instance.
+    `outputs`: in the order of the layer's outputs, '' for those that nothing reads. `constants`: values of the inputs
+    that are the same in every call, an initial state that is not zero for instance.
     """
 
     layer: Layer
@@ -44,9 +44,9 @@ Segment = HostSegment | MachineSegment
 def partition(network: Network, taken: Collection[str]) -> tuple[Segment, ...]:
     """Segments in the order of execution; `taken` names the layers that the machine runs.
 
-    A taken layer whose state is `carried` keeps it in the machine: nothing computes its initial state, and the output of a
-    state that nothing but such layers would read is not made. Host nodes are gathered into as few segments as the order
-    allows. Raises NetworkError for a name that is no layer.
+    A taken layer whose state is `carried` keeps it in the machine: nothing computes its initial state, and the output
+    of a state that nothing but such layers would read is not made. Host nodes are gathered into as few segments as the
+    order allows. Raises NetworkError for a name that is no layer.
     """
     layers = {layer.name: layer for layer in network.layers}
     unknown = sorted(set(taken) - set(layers))

@@ -1,7 +1,7 @@
 """Finds streaming state by proof: an output that comes back, element by element, to where a recurrent layer starts.
 
-Every element of every input gets a number, and so does every element of a final state. The numbers flow through the nodes
-that only move elements. An input and an output are a state if each element of the output is an element of some
+Every element of every input gets a number, and so does every element of a final state. The numbers flow through the
+nodes that only move elements. An input and an output are a state if each element of the output is an element of some
 final state, and the input's element at the same place starts that same element.
 """
 
@@ -136,7 +136,7 @@ class _Trace:
             before = self.numbers.get(ends[name])
             if before is not None:
                 self.numbers[name] = self._fresh(before.shape)
-                self.starts.update(zip(self.numbers[name].flat, before.flat, strict=True))
+                self.starts.update((last, first) for first, last in _pairs(before, self.numbers[name]))
 
     def _number_state(self, node: onnx.NodeProto, layer: Recurrent) -> None:
         hidden, directions = layer.cells[0].hidden, len(layer.cells)

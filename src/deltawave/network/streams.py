@@ -1,9 +1,9 @@
 """Brings a user's arrays into the shape of calls.
 
-A stream is a list of calls, a call the inputs by name, each of the exact type and a legal shape with batch one. An array
-is one call if its shape is that of the input (sizes of one may be left out), and one call per item if it has one more
-axis in front, or is longer along the batch axis. A streaming network takes the calls of one array as one stream; for
-any other network every call is a stream of its own.
+A stream is a list of calls, a call the inputs by name, each of the exact type and a legal shape with batch one. An
+array is one call if its shape is that of the input (sizes of one may be left out), and one call per item if it has one
+more axis in front, or is longer along the batch axis. A streaming network takes the calls of one array as one stream;
+for any other network every call is a stream of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ Stream = list[Call]
 Item = ArrayLike | Mapping[str, ArrayLike]
 
 
-def as_streams(network: Network, data: Item | Sequence[Item]) -> list[Stream]:
+def as_streams(network: Network, data: Item | Sequence[Any]) -> list[Stream]:
     """Streams of calls from an array, arrays by input name, or a list of either.
 
     Raises InputError naming the input for a wrong name, shape, type or content.

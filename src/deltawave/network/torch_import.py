@@ -1,7 +1,7 @@
 """PyTorch modules in, through the ONNX model that PyTorch's exporter makes of one call.
 
-A streaming module is one step: `(x, h, c) -> (y, h, c)`. The exporter is not taken at its word: what it wrote is compared
-with the module on inputs it has not seen.
+A streaming module is one step: `(x, h, c) -> (y, h, c)`. The exporter is not taken at its word: what it wrote is
+compared with the module on inputs it has not seen.
 """
 
 import contextlib
@@ -41,8 +41,10 @@ def from_torch(
     """The network of a PyTorch module, exported as for inference.
 
     example_inputs: the positional arguments of `forward`, of the shapes of one call; for a streaming network one
-    step and the state before it. states: input name -> output name, for state that is not recognised. The module comes back as
-    it was. Raises NetworkError if PyTorch is missing, cannot export the module, or writes what computes otherwise.
+    step and the state before it. states: input name -> output name, for state that is not recognised. The module
+    comes back as it was.
+
+    Raises NetworkError if PyTorch is missing, cannot export the module, or writes what computes otherwise.
     """
     torch = _import_torch()
     _check_module(torch, module)

@@ -7,8 +7,8 @@ from deltawave.network.evaluate import evaluate
 class Values:
     """Constants, and what is computed from dequantised weights.
 
-    The canonical graph keeps `DequantizeLinear` on weights: ONNX Runtime makes integer kernels of it, whereas float weights
-    between quantised activations it would quantise anew, its own way.
+    The canonical graph keeps `DequantizeLinear` on weights: ONNX Runtime makes integer kernels of it, whereas float
+    weights between quantised activations it would quantise anew, its own way.
     """
 
     def __init__(self, editor: Editor) -> None:

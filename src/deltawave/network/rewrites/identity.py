@@ -43,7 +43,7 @@ def _same_elements(editor: Editor, node: onnx.NodeProto, shapes: dict[str, onnx.
     if before is None or before != after:
         return False
     if node.op_type == "Transpose":
-        return attributes(node).get("perm", []) == list(range(len(before)))
+        return list(attributes(node).get("perm", [])) == list(range(len(before)))
     steps = editor.constant(node.input[4]) if len(node.input) > 4 else np.ones(1)
     return node.op_type != "Slice" or (steps is not None and bool((steps > 0).all()))
 

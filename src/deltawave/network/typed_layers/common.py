@@ -37,7 +37,7 @@ def given(node: onnx.NodeProto, position: int) -> bool:
 
 def opaque(node: onnx.NodeProto, shapes: Shapes, why: str = "") -> Opaque:
     """A layer known by name only. `why`: why no more is known."""
-    plain = {
+    plain: dict[str, object] = {
         name: value for name, value in attributes(node).items() if isinstance(value, int | float | str | list)
     }
     if not why and any(subgraphs(node)):

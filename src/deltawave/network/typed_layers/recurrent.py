@@ -40,12 +40,11 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
 
 def recurrent_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
     """A `Recurrent` layer; opaque where its weights or sequence lengths are not those of a fixed cell."""
-    x, w, r, b = (weights(values, node, position) for position in range(4))
+    w, r, b, p = (weights(values, node, position) for position in (1, 2, 3, 7))
     if w is None or r is None or (given(node, 3) and b is None):
         return opaque(node, shapes, "its weights are not constant")
     if given(node, 4):
         return opaque(node, shapes, "it has sequence_lens: a machine steps through whole sequences")
-    p = weights(values, node, 7)
     if given(node, 7) and p is None:
         return opaque(node, shapes, "its peepholes are not constant")
     cells = tuple(_cells(node, w, r, b, p))

@@ -1,4 +1,4 @@
-"""Recognises recurrent cells that an exporter wrote out as products, gates and sums, and puts one node in their place."""
+"""Recognises recurrent cells written out as products, gates and sums, and puts one node in their place."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from deltawave.network.states import ReturnPaths
 
 
 def recognise_cells(editor: Editor, declared: Mapping[str, str]) -> bool:
-    """Every written-out LSTM, GRU or RNN cell becomes a node of one step. `declared`: state inputs and their outputs."""
+    """Written-out LSTM, GRU and RNN cells become nodes of one step. `declared`: state inputs and their outputs."""
     reader, matches = Reader(editor), find_cells(editor, declared)
     for match in matches:
         _rewrite(editor, reader, match)

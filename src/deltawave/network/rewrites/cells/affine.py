@@ -1,8 +1,8 @@
 """Reads a pre-activation as an affine function of vectors: matrices, each with its source, and a bias.
 
-However an exporter wrote it - one product of the joined input and state or several, split before or after, the bias added
-here or there - the same sum comes out. A vector is the last axis of a tensor; all other axes are rows that a cell treats
-alike. Reshapes that only add or drop axes of size one do not change a vector, so tensors are named by their root.
+However an exporter wrote it - one product of the joined input and state or several, split before or after, the bias
+added here or there - the same sum comes out. A vector is the last axis of a tensor; all other axes are rows that a cell
+treats alike. Reshapes that only add or drop axes of size one do not change a vector: tensors are named by their root.
 """
 
 from dataclasses import dataclass, field
@@ -16,11 +16,12 @@ from deltawave.network.editing import Editor
 from deltawave.network.onnx_types import attributes, dims
 from deltawave.network.values import Values
 
-Matrix = NDArray[np.floating[Any]]
+Matrix = NDArray[Any]
 Rows = tuple[int | str, ...]
 _RESHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Transpose")
 _MOST_READS = 64  # of one function: what takes more is no cell, and time stays bounded
 _WIDEST = 4096
+ONE: Matrix = np.ones(1, np.float32)
 
 
 class NotAffine(Exception):  # noqa: N818 - an answer, not an error
@@ -40,7 +41,7 @@ class Affine:
 
     def __add__(self, other: "Affine") -> "Affine":
         width = max(len(self.bias), len(other.bias))
-        matrices = {name: matrix for name, matrix in self.matrices.items()}
+        matrices = dict(self.matrices)
         for name, matrix in other.matrices.items():
             matrices[name] = matrices[name] + matrix if name in matrices else matrix
         if any(len(matrix) != width for matrix in matrices.values()):
@@ -151,7 +152,7 @@ def _add(reader: Reader, node: onnx.NodeProto, _: int) -> Affine:
 
 
 def _sub(reader: Reader, node: onnx.NodeProto, _: int) -> Affine:
-    return reader._affine(node.input[0]) + reader._affine(node.input[1]).scaled(np.float32([-1]))
+    return reader._affine(node.input[0]) + reader._affine(node.input[1]).scaled(-ONE)
 
 
 def _mul(reader: Reader, node: onnx.NodeProto, _: int) -> Affine | None:

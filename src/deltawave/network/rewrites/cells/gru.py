@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx
 
-from deltawave.network.rewrites.cells.affine import Affine, Reader
+from deltawave.network.rewrites.cells.affine import ONE, Affine, Reader
 from deltawave.network.rewrites.cells.match import Gate, Match, gate, operands, same_rows, stacked
 
 
@@ -19,7 +19,7 @@ def match_gru(reader: Reader, node: onnx.NodeProto) -> Match | None:
             continue
         update = reader.affine(u.source)
         # 1 - sigmoid(a) = sigmoid(-a)
-        found = _match(reader, update.scaled(np.float32([-1])) if swapped else update, u, h, c, h_new)
+        found = _match(reader, update.scaled(-ONE) if swapped else update, u, h, c, h_new)
         if found is not None:
             return found
     return None

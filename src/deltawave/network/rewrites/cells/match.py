@@ -13,7 +13,7 @@ from deltawave.network.editing import Editor
 from deltawave.network.onnx_types import attributes
 from deltawave.network.rewrites.cells.affine import Affine, Reader
 
-Matrix = NDArray[np.floating[Any]]
+Matrix = NDArray[Any]
 # activations that ONNX's recurrent nodes know, with the defaults of their operators
 _FUNCTIONS: dict[str, dict[str, float]] = {
     "Sigmoid": {},
@@ -46,8 +46,9 @@ class Gate:
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """A cell: gates stacked in ONNX's order. w: [gates * hidden, inputs]; r: [gates * hidden, hidden]; b: [2 * gates * hidden].
+    """A cell: gates stacked in ONNX's order.
 
+    w: [gates * hidden, inputs]; r: [gates * hidden, hidden]; b: [2 * gates * hidden]; p: [3 * hidden].
     x: the tensors that make up the input vector; h, c: the state before; h_new, c_new: the state after.
     """
 

@@ -1,4 +1,4 @@
-"""Recognises h' = tanh(W x + R h), where h' is known to come back as h: any dense layer of two inputs looks like this."""
+"""Recognises h' = tanh(W x + R h) where h' is known to come back as h: a dense layer of two inputs looks the same."""
 
 from collections.abc import Callable
 
