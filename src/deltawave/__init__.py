@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deltawave import machines
     from deltawave.machines import Machine, machine
-    from deltawave.machines.program import Program, Run, Session
+    from deltawave.machines.program import Program, Run
     from deltawave.machines.program import compile_network as compile
     from deltawave.machines.program_file import load_program, save_program
+    from deltawave.machines.session import Session
     from deltawave.network import Network, from_torch, load
     from deltawave.report.compare import Comparison, compare
     from deltawave.report.report import Report, measure
@@ -26,7 +27,7 @@ _HOMES = {
     "Comparison": "report.compare", "compare": "report.compare",
     "Machine": "machines", "machine": "machines",
     "Network": "network", "from_torch": "network", "load": "network",
-    "Program": "machines.program", "Run": "machines.program", "Session": "machines.program",
+    "Program": "machines.program", "Run": "machines.program", "Session": "machines.session",
     "Report": "report.report", "measure": "report.report",
     "compile": "machines.program:compile_network",
     "load_program": "machines.program_file", "save_program": "machines.program_file",

@@ -15,7 +15,7 @@ from deltawave.arrays import MOST_BYTES, read_npz, read_zip, write_npz, write_zi
 from deltawave.data.files import PathLike, contents
 from deltawave.errors import DeltawaveError, InputError, OptionError, ProgramError
 from deltawave.machines.base import CompiledCell, Machine
-from deltawave.machines.program import Program, cell_names
+from deltawave.machines.program import Program
 from deltawave.machines.registry import families
 from deltawave.network import load
 from deltawave.options import nearest
@@ -114,7 +114,7 @@ def _program(manifest: Manifest, members: Mapping[str, bytes], place: str) -> Pr
         member = _cell_member(number)
         cells[name] = machine.restore(name, read_npz(members[member], f"{member} in {place}"))
     program = Program(network, machine, verdicts, cells)
-    if list(cells) != [name for layer in program.taken for name in cell_names(layer)]:
+    if list(cells) != [name for layer in program.taken for name in layer.cell_names]:
         raise ProgramError(
             f"{place} was made for other layers than {machine.name} takes; compile the network again"
         )

@@ -78,6 +78,11 @@ class Recurrent(Layer):
     carried: bool = False
 
     @property
+    def cell_names(self) -> tuple[str, ...]:
+        """Names of the cells: the layer's own, and `layer/reverse`."""
+        return tuple(self.name + ("/reverse" if cell.reverse else "") for cell in self.cells)
+
+    @property
     def x(self) -> str:
         """Name of the input sequence."""
         return self.inputs[0]

@@ -12,7 +12,8 @@ from deltawave.machines.base import Machine
 from deltawave.machines.program import compile_network
 from deltawave.network import Network, Tensor
 from deltawave.network.layers import Cell, Layer, Opaque, Recurrent
-from deltawave.report.tables import percent, quantity, rendered, table, whole
+from deltawave.report.report import by_reason
+from deltawave.report.tables import listed, percent, quantity, rendered, table, whole
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _parts(inspection: Inspection) -> Iterator[RenderableType]:
     yield "\n".join(_head(network))
     yield _layer_table(network)
     for taken in inspection.taken:
-        yield "\n".join(_machine_lines(taken))
+        yield listed(taken.machine, "-", _machine_lines(taken))
 
 
 def _head(network: Network) -> Iterator[str]:
@@ -152,24 +153,17 @@ def _cell_words(cell: Cell) -> Iterator[str]:
 
 
 def _machine_lines(taken: Taken) -> Iterator[str]:
-    head = (
-        f"takes {percent(taken.operations_share)} of the operations" if taken.runs else f"no: {taken.reason}"
-    )
-    yield f"{taken.machine}: {head}"
     if not taken.runs:
+        yield f"no: {taken.reason}"
         return
-    for reason, names in _by_reason(taken, takes=True).items():
-        yield f"  takes {', '.join(names)}" + (f" ({reason})" if reason else "")
-    for reason, names in _by_reason(taken, takes=False).items():
-        yield f"  leaves {', '.join(names)} to the host: {reason}"
-
-
-def _by_reason(taken: Taken, *, takes: bool) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, (is_taken, reason) in taken.layers.items():
-        if is_taken == takes:
-            groups.setdefault(reason, []).append(name)
-    return groups
+    yield f"takes {percent(taken.operations_share)} of the operations"
+    takes, leaves = (
+        {n: why for n, (takes, why) in taken.layers.items() if takes == side} for side in (True, False)
+    )
+    for reason, names in by_reason(takes).items():
+        yield f"takes {names}" + (f" ({reason})" if reason else "")
+    for reason, names in by_reason(leaves).items():
+        yield f"leaves {names} to the host: {reason}"
 
 
 def _tensor_dict(tensor: Tensor) -> dict[str, Any]:

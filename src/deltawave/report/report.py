@@ -1,6 +1,6 @@
 """What a run gave and what it cost: `measure(run)` makes a `Report`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from deltawave.report.sparsity import Sparsity, sparsity_of
 from deltawave.report.text import report_text
 from deltawave.report.variants import variant_name
 from deltawave.report.work import Work, host_layers, work_of
+
+MOST_NAMES = 3  # more layers than that are counted, not named
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,18 @@ def _worst_step(parts: Sequence[NDArray[np.int64]]) -> int:
 
 def _notes(run: Run) -> tuple[str, ...]:
     """Extensions used, and what stayed on the host."""
-    program = run.program
-    reasons = {layer.name: program.verdicts[layer.name].reason for layer in program.taken}
-    extended = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
-    host = [f"{name} ran on the host: {reason}" for name, reason in host_layers(program).items()]
-    return (*extended, *host)
+    verdicts = {layer.name: run.program.verdicts[layer.name].reason for layer in run.program.taken}
+    extended = [f"{names}: {reason}" for reason, names in by_reason(verdicts).items() if reason]
+    host = by_reason(host_layers(run.program)).items()
+    return (*extended, *(f"{names} ran on the host: {reason}" for reason, names in host))
+
+
+def by_reason(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Layers that have a reason in common, in words: `lstm_1, lstm_2`, or how many there are."""
+    groups: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        groups.setdefault(reason, []).append(name)
+    return {
+        reason: ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} layers"
+        for reason, names in groups.items()
+    }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.machines.program import Run, cell_names
+from deltawave.machines.program import Run
 from deltawave.network.layers import Cell
 
 
@@ -59,7 +59,7 @@ def sparsity_of(run: Run) -> Sparsity | None:
 
 def _cells(run: Run) -> Iterator[tuple[str, Cell]]:
     for layer in run.program.taken:
-        yield from zip(cell_names(layer), layer.cells, strict=True)
+        yield from zip(layer.cell_names, layer.cells, strict=True)
 
 
 def _has_columns(cell: Cell, rows: NDArray[np.bool_]) -> bool:

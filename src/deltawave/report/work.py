@@ -8,7 +8,7 @@ from math import prod
 
 import onnx
 
-from deltawave.machines.program import Program, Run, cell_names
+from deltawave.machines.program import Program, Run
 from deltawave.network.graph import Network
 from deltawave.network.layers import Layer, Recurrent
 
@@ -39,7 +39,7 @@ def work_of(run: Run) -> Work:
 
 
 def _steps(run: Run, layer: Recurrent) -> int:
-    return len(run.activity[cell_names(layer)[0]])
+    return len(run.activity[layer.cell_names[0]])
 
 
 def _repeats(layer: Layer, sizes: tuple[Sizes, Sizes]) -> int:

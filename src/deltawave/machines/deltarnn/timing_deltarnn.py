@@ -45,7 +45,7 @@ def scan(vectors: NDArray[np.bool_], rate: int, scheduler_rate: int) -> tuple[Cy
     """In which cycle of its scan each sent value leaves, int64 [sent], and how long each scan takes, int64
     [vectors]."""
     groups = -(-vectors.shape[1] // rate)
-    vector, element = np.nonzero(vectors)
+    vector, element = np.divmod(np.flatnonzero(vectors), vectors.shape[1])
     group = vector * groups + element // rate
     counts = np.bincount(group, minlength=len(vectors) * groups)
     cycles = np.maximum(1, divide_up(counts, scheduler_rate)).reshape(len(vectors), groups)
