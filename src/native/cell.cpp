@@ -82,9 +82,9 @@ void Cell::add_stream(const std::vector<int>& gates, const int16_t* weights, int
     streams.push_back(std::move(stream));
 }
 
-// A 17-bit move takes up to three pieces; after the list come the columns to fetch ahead.
+// A 17-bit move takes up to three pieces; after the list come the columns to fetch ahead, and room for a whole vector.
 void Cell::make_lists(Stream& stream, int sets) {
-    size_t room = size_t(3 * (padded(stream.columns) / threads + tile_units) + columns_ahead + 2), lists = size_t(sets * threads);
+    size_t room = size_t(3 * (padded(stream.columns) / threads + tile_units) + columns_ahead + tile_units), lists = size_t(sets * threads);
     stream.list_columns = Buffer<int32_t>(room * lists);
     stream.list_moves = Buffer<int16_t>(room * lists);
     for (size_t i = 0; i < lists; ++i)
@@ -237,6 +237,8 @@ void Cell::detect(Stream& stream, int thread, int list_set, const int16_t* now, 
     Moving values{now, stream.sent[0].data(), flags ? flags + stream.flag : nullptr, stream.theta};
     kernels.detect(values, mine.first, mine.last, sends);
     count_of(thread, stream) += sends.sent;
+    if (arithmetic.accumulator_saturates)
+        for (int i = 0; i < sends.count; ++i) sends.distance += std::abs(int(sends.moves[i]));
     if (sends.count % 2) {
         sends.columns[sends.count] = 0;
         sends.moves[sends.count++] = 0;

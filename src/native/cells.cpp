@@ -11,6 +11,7 @@
 #include <string>
 
 #include "cell.hpp"
+#include "cubics.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -66,12 +67,13 @@ public:
         require(arithmetic.weight_fraction >= 0 && arithmetic.weight_fraction < 32 && arithmetic.fraction >= 0 &&
                     arithmetic.fraction < 31 && arithmetic.accumulator_bits >= 2 && arithmetic.accumulator_bits <= 32 &&
                     arithmetic.activation_bits >= 2 && arithmetic.activation_bits <= 16, "formats");
-        arithmetic.gate = own(0, gate, gate_first);
-        arithmetic.candidate = own(1, candidate, candidate_first);
-        arithmetic.output = own(2, output, output_first);
+        const Kernels& kernels = choose_kernels(simd.c_str());
+        arithmetic.gate = own(kernels, 0, gate, gate_first);
+        arithmetic.candidate = own(kernels, 1, candidate, candidate_first);
+        arithmetic.output = own(kernels, 2, output, output_first);
         Shape shape{int(weights_x.shape(1)), int(weights_h.shape(1))};
         Options options{dense ? Product::dense : Product::delta, theta_x, theta_h, threads};
-        cell = std::make_unique<Cell>(choose_kernels(simd.c_str()), arithmetic, shape, weights_x.data(), weights_h.data(), options);
+        cell = std::make_unique<Cell>(kernels, arithmetic, shape, weights_x.data(), weights_h.data(), options);
     }
 
     void step() {
@@ -108,12 +110,16 @@ public:
 private:
     static constexpr int64_t short_work = 256 << 10;  // bytes of weights: not worth handing over the interpreter
 
-    Table own(int which, const TableValues& values, int first) {
+    Table own(const Kernels& kernels, int which, const TableValues& values, int first) {
         size_t count = values.shape(0);
         require(count > 0 && count < (size_t(1) << 20) && first > -(1 << 30) && first < (1 << 30), "an activation table");
         tables[which] = Buffer<int16_t>(count + 1);
         std::memcpy(tables[which].data(), values.data(), count * sizeof(int16_t));
-        return {tables[which].data(), first, first + int(count) - 1};
+        Table table{tables[which].data(), first, first + int(count) - 1, nullptr};
+        cubics[which] = fit_cubics(table);
+        table.cubics = &cubics[which];
+        if (!reproduces(kernels, table)) table.cubics = nullptr;
+        return table;
     }
 
     template <class Value, class Sum>
@@ -129,6 +135,7 @@ private:
 
     Arithmetic arithmetic;
     Buffer<int16_t> tables[3];
+    Cubics cubics[3];
     std::unique_ptr<Cell> cell;
     std::atomic_flag busy = ATOMIC_FLAG_INIT;
 };

@@ -9,14 +9,23 @@
 namespace deltawave {
 
 constexpr int tile_units = 64;
-constexpr int columns_ahead = 32;  // fetched by the delta kernel before they are needed; lists are that much longer
+constexpr int columns_ahead = 64;  // fetched by the delta kernel before they are needed; lists are that much longer
 
 enum class Kind { gru, gru_before, lstm, rnn };
 
-// values[clip(x, first, last) - first], with one spare entry at the end
+constexpr int cubic_pieces = 32, look_up_count = 16;
+
+// One cubic for every 2^bits entries of a table: terms[0] + terms[1] t + terms[2] t^2 + terms[3] t^3
+struct Cubics {
+    float terms[4][cubic_pieces];
+    int bits;
+};
+
+// values[clip(x, first, last) - first], with one spare entry at the end; `cubics`: a faster way to the same, or null
 struct Table {
     const int16_t* values;
     int32_t first, last;
+    const Cubics* cubics;
 };
 
 // Formats and activation functions: everything about a cell but its weights and thresholds.
@@ -73,6 +82,8 @@ struct Kernels {
     // appends columns [first, last) that moved by at least theta and notes them as sent
     void (*detect)(const Moving&, int first, int last, Sends& sends);
 
+    // out[look_up_count] = entries of the table
+    void (*look_up)(const Table&, const int32_t* in, int32_t* out);
     // The pointwise part of one tile; only for cells where `fits_32_bits`.
     void (*update)(const Arithmetic&, const int32_t* memory, int16_t* h, int16_t* c);
     void (*reset)(const Arithmetic&, const int32_t* memory, const int16_t* h, int16_t* rh);

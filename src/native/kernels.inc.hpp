@@ -8,6 +8,9 @@
 #include "kernels.hpp"
 #include "simd.hpp"
 
+// The sums of a panel must stay in registers, so these loops may not remain loops.
+#define UNROLLED _Pragma("GCC unroll 16")
+
 namespace {
 
 using namespace deltawave;
@@ -55,7 +58,7 @@ void delta_bytes(const uint8_t* panel, const Sends& sends, const int32_t* in, in
         const uint8_t* a_ahead = panel + int64_t(sends.columns[i + columns_ahead]) * stride;
         const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + columns_ahead]) * stride;
         auto moves = pair_of<V>(sends.moves + i);
-        for (int v = 0; v < vectors; ++v) {
+        UNROLLED for (int v = 0; v < vectors; ++v) {
             if (v * V::bytes % 64 == 0) {
                 __builtin_prefetch(a_ahead + v * V::bytes);
                 __builtin_prefetch(b_ahead + v * V::bytes);
@@ -69,8 +72,8 @@ void delta_bytes(const uint8_t* panel, const Sends& sends, const int32_t* in, in
         }
     }
     auto raised = V::set(int32_t(uint32_t(sends.sum) * 128));
-    for (int v = 0; v < vectors; ++v)
-        for (int half = 0; half < 2; ++half) {
+    UNROLLED for (int v = 0; v < vectors; ++v)
+        UNROLLED for (int half = 0; half < 2; ++half) {
             int at = (4 * v + 2 * half) * V::count;
             add_two_rows<V>(sums[v][2 * half], sums[v][2 * half + 1], raised, in + at, out + at);
         }
@@ -88,7 +91,7 @@ void delta_words(const uint8_t* panel, const Sends& sends, const int32_t* in, in
         const uint8_t* a_ahead = panel + int64_t(sends.columns[i + columns_ahead]) * stride;
         const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + columns_ahead]) * stride;
         auto moves = pair_of<V>(sends.moves + i);
-        for (int v = 0; v < vectors; ++v) {
+        UNROLLED for (int v = 0; v < vectors; ++v) {
             if (v * V::bytes % 64 == 0) {
                 __builtin_prefetch(a_ahead + v * V::bytes);
                 __builtin_prefetch(b_ahead + v * V::bytes);
@@ -98,7 +101,7 @@ void delta_words(const uint8_t* panel, const Sends& sends, const int32_t* in, in
             sums[v][1] = V::dot(sums[v][1], V::pair_high(va, vb), moves);
         }
     }
-    for (int v = 0; v < 2 * vectors; ++v)
+    UNROLLED for (int v = 0; v < 2 * vectors; ++v)
         V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v / 2][v % 2]));
 }
 
@@ -106,17 +109,17 @@ template <class V, int Blocks>
 void dense_bytes(const uint8_t* panel, const int16_t* values, int32_t sum, int pairs, const int32_t* in, int32_t* out) {
     constexpr int vectors = Blocks * tile_units * 2 / V::bytes;
     typename V::Vector both[vectors], high[vectors];
-    for (int v = 0; v < vectors; ++v) both[v] = high[v] = V::set(0);
+    UNROLLED for (int v = 0; v < vectors; ++v) both[v] = high[v] = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += Blocks * tile_units * 2) {
         auto pair = pair_of<V>(values + 2 * k);
-        for (int v = 0; v < vectors; ++v) {
+        UNROLLED for (int v = 0; v < vectors; ++v) {
             auto weights = V::load(panel + v * V::bytes);
             both[v] = V::dot(both[v], weights, pair);
             high[v] = V::dot(high[v], V::high_bytes(weights), pair);
         }
     }
     auto raised = V::set(int32_t(uint32_t(sum) * 128));
-    for (int v = 0; v < vectors; ++v)
+    UNROLLED for (int v = 0; v < vectors; ++v)
         add_two_rows<V>(both[v], high[v], raised, in + 2 * v * V::count, out + 2 * v * V::count);
 }
 
@@ -127,9 +130,9 @@ void dense_words(const uint8_t* panel, const int16_t* values, int pairs, const i
     for (auto& sum : sums) sum = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += Blocks * tile_units * 4) {
         auto pair = pair_of<V>(values + 2 * k);
-        for (int v = 0; v < vectors; ++v) sums[v] = V::dot(sums[v], V::load(panel + v * V::bytes), pair);
+        UNROLLED for (int v = 0; v < vectors; ++v) sums[v] = V::dot(sums[v], V::load(panel + v * V::bytes), pair);
     }
-    for (int v = 0; v < vectors; ++v)
+    UNROLLED for (int v = 0; v < vectors; ++v)
         V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v]));
 }
 
@@ -139,19 +142,19 @@ void dense_bytes_four(const uint8_t* panel, int64_t panel_stride, const int16_t*
                       const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride) {
     constexpr int steps = 4, vectors = V::bytes == 64 ? 2 : 1;
     typename V::Vector both[steps][vectors], high[steps][vectors];
-    for (int s = 0; s < steps; ++s)
-        for (int v = 0; v < vectors; ++v) both[s][v] = high[s][v] = V::set(0);
+    UNROLLED for (int s = 0; s < steps; ++s)
+        UNROLLED for (int v = 0; v < vectors; ++v) both[s][v] = high[s][v] = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += panel_stride)
-        for (int v = 0; v < vectors; ++v) {
+        UNROLLED for (int v = 0; v < vectors; ++v) {
             auto weights = V::load(panel + v * V::bytes), highs = V::high_bytes(weights);
-            for (int s = 0; s < steps; ++s) {
+            UNROLLED for (int s = 0; s < steps; ++s) {
                 auto pair = pair_of<V>(values + s * stride + 2 * k);
                 both[s][v] = V::dot(both[s][v], weights, pair);
                 high[s][v] = V::dot(high[s][v], highs, pair);
             }
         }
-    for (int s = 0; s < steps; ++s)
-        for (int v = 0; v < vectors; ++v) {
+    UNROLLED for (int s = 0; s < steps; ++s)
+        UNROLLED for (int v = 0; v < vectors; ++v) {
             int at = 2 * v * V::count;
             auto raised = V::set(int32_t(uint32_t(sums[s]) * 128));
             add_two_rows<V>(both[s][v], high[s][v], raised, in + at, out + s * out_stride + at);
@@ -164,12 +167,12 @@ void dense_words_four(const uint8_t* panel, int64_t panel_stride, const int16_t*
     typename V::Vector sums[4][2];
     for (auto& two : sums) two[0] = two[1] = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += panel_stride)
-        for (int s = 0; s < 4; ++s) {
+        UNROLLED for (int s = 0; s < 4; ++s) {
             auto pair = pair_of<V>(values + s * stride + 2 * k);
-            for (int v = 0; v < 2; ++v) sums[s][v] = V::dot(sums[s][v], V::load(panel + v * V::bytes), pair);
+            UNROLLED for (int v = 0; v < 2; ++v) sums[s][v] = V::dot(sums[s][v], V::load(panel + v * V::bytes), pair);
         }
-    for (int s = 0; s < 4; ++s)
-        for (int v = 0; v < 2; ++v)
+    UNROLLED for (int s = 0; s < 4; ++s)
+        UNROLLED for (int v = 0; v < 2; ++v)
             V::store(out + s * out_stride + v * V::count, V::add(V::load(in + v * V::count), sums[s][v]));
 }
 
@@ -229,21 +232,23 @@ void add(const int32_t* from, int count, int32_t* to) {
 }
 
 template <class V>
+int32_t sum_of_lanes(typename V::Vector v) {
+    int32_t lanes[V::count];
+    V::store(lanes, v);
+    uint32_t total = 0;
+    for (int32_t lane : lanes) total += uint32_t(lane);
+    return int32_t(total);
+}
+
+template <class V>
 int32_t sum(const int16_t* values, int count) {
     auto total = V::set(0), ones = V::set(0x00010001);
     for (int i = 0; i < count; i += 2 * V::count) total = V::dot(total, V::load(values + i), ones);
-    int32_t lanes[V::count];
-    V::store(lanes, total);
-    uint32_t result = 0;
-    for (int32_t lane : lanes) result += uint32_t(lane);
-    return int32_t(result);
+    return sum_of_lanes<V>(total);
 }
 
-// A 17-bit move travels in pieces of 16 bits.
-inline void send(Sends& sends, int column, int32_t move) {
-    sends.sum = int32_t(uint32_t(sends.sum) + uint32_t(move));
-    sends.distance += move < 0 ? -move : move;
-    ++sends.sent;
+// A move of 17 bits travels in pieces of 16.
+inline void send_in_pieces(Sends& sends, int column, int32_t move) {
     while (move != 0) {
         int32_t piece = move > 32767 ? 32767 : move < -32768 ? -32768 : move;
         sends.columns[sends.count] = column;
@@ -253,23 +258,34 @@ inline void send(Sends& sends, int column, int32_t move) {
 }
 
 template <class V>
-void detect(const Moving& values, int first, int last, Sends& sends) {
-    int32_t least = values.theta > 1 ? values.theta : 1;
-    for (int i = first; i < last; i += V::count) {
-        auto difference = V::sub(V::load_words(values.now + i), V::load_words(values.sent + i));
-        uint32_t mask = V::reaching(difference, least);
-        if (last - i < V::count) mask &= (1u << (last - i)) - 1;
-        if (values.flags)
-            for (int j = 0; j < V::count && i + j < last; ++j) values.flags[i + j] = mask >> j & 1;
-        if (!mask) continue;
-        int32_t moves[V::count];
-        V::store(moves, difference);
-        for (; mask; mask &= mask - 1) {
-            int j = __builtin_ctz(mask);
-            values.sent[i + j] = int16_t(values.sent[i + j] + moves[j]);
-            send(sends, i + j, moves[j]);
-        }
+void send(Sends& sends, uint32_t mask, typename V::Vector differences, int first) {
+    if (!(V::reaching(differences, 32768) & mask)) {
+        V::compress(mask, differences, first, sends.columns + sends.count, sends.moves + sends.count);
+        sends.count += __builtin_popcount(mask);
+        return;
     }
+    int32_t moves[V::count];
+    V::store(moves, differences);
+    for (; mask; mask &= mask - 1) send_in_pieces(sends, first + __builtin_ctz(mask), moves[__builtin_ctz(mask)]);
+}
+
+template <class V>
+void detect(const Moving& values, int first, int last, Sends& sends) {
+    const int32_t least = values.theta > 1 ? values.theta : 1;
+    auto total = V::set(0);
+    for (int i = first; i < last; i += V::count) {
+        auto now = V::load_words(values.now + i), before = V::load_words(values.sent + i);
+        auto differences = V::sub(now, before);
+        int count = last - i < V::count ? last - i : V::count;
+        uint32_t mask = V::reaching(differences, least) & ((1u << count) - 1);
+        if (values.flags) V::store_flags(values.flags + i, mask, count);
+        if (!mask) continue;
+        V::store_words(values.sent + i, V::select(mask, now, before));
+        total = V::add(total, V::select(mask, differences, V::set(0)));
+        sends.sent += __builtin_popcount(mask);
+        send<V>(sends, mask, differences, i);
+    }
+    sends.sum = sum_of_lanes<V>(total);
 }
 
 // integers / 2^shift to nearest, ties to even, without leaving 32 bits; shift 0 to 30
@@ -291,15 +307,24 @@ struct Rounding {
 
 template <class V>
 struct Lookup {
-    const int16_t* values;
+    const Table& table;
     typename V::Vector first, last;
 
-    explicit Lookup(const Table& t) : values(t.values), first(V::set(t.first)), last(V::set(t.last)) {}
+    explicit Lookup(const Table& table) : table(table), first(V::set(table.first)), last(V::set(table.last)) {}
 
     typename V::Vector operator()(typename V::Vector x) const {
-        return V::look_up(values, V::sub(V::max(V::min(x, last), first), first));
+        auto entry = V::sub(V::max(V::min(x, last), first), first);
+        if constexpr (V::has_cubics)
+            if (table.cubics) return V::cubic(*table.cubics, entry);
+        return V::look_up(table.values, entry);
     }
 };
+
+template <class V>
+void look_up(const Table& table, const int32_t* in, int32_t* out) {
+    const Lookup<V> find(table);
+    for (int i = 0; i < look_up_count; i += V::count) V::store(out + i, find(V::load(in + i)));
+}
 
 template <class V>
 struct Narrow {
@@ -397,7 +422,7 @@ void reset(const Arithmetic& arithmetic, const int32_t* memory, const int16_t* h
 template <class V>
 constexpr Kernels kernels_of(const char* name) {
     return {name, V::blocks_at_once, delta_place<V>, dense_place<V>, delta<V>, dense<V>, dense_four<V>,
-            add<V>, sum<V>, detect<V>, update<V>, reset<V>};
+            add<V>, sum<V>, detect<V>, look_up<V>, update<V>, reset<V>};
 }
 
 }  // namespace
