@@ -57,6 +57,11 @@ def test_units_are_busy_or_stalled(timeline: Timeline) -> None:
     assert list(timeline.stalls().values()) == sorted(timeline.stalls().values(), reverse=True)
 
 
+def test_every_cycle_of_the_first_steps_hangs_on_a_unit(timeline: Timeline) -> None:
+    assert timeline.critical_cycles() == {"load": 4 * 4, "product": 2 * (1 + 2), "idle": 0}
+    assert sum(timeline.critical_cycles().values()) == 5 + 6 + 5 + 6
+
+
 def test_a_unit_that_does_not_exist_was_never_busy(timeline: Timeline) -> None:
     assert timeline.busy_cycles("adder") == 0
 

@@ -176,3 +176,10 @@ def test_sizes_out_of_range_are_refused(machine: DeltaNumbers, name: str, value:
     assert str(refusal.value) == (
         f"{machine.name}: {name} = {value} is out of range; it goes from {low} to {1 << 40}"
     )
+
+
+@few
+@given(st.one_of(deltarnns(), edgedrnns(), spartuses()), quantised_cells())
+def test_every_cycle_hangs_on_a_unit(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+    part = timed(machine, cell, sent(cell, 3, 0.5, 7))
+    assert sum(part.detail.critical_cycles().values()) == part.cycles

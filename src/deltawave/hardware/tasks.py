@@ -198,6 +198,16 @@ class Schedule:
             unit, task = next_unit, next_task
         return path[::-1]
 
+    def critical_cycles(self) -> dict[str, int]:
+        """Cycles of the critical path by unit: from the start of each task on it to that of the next."""
+        cycles = {unit.name: 0 for unit in self.graph.units}
+        numbers = {unit.name: u for u, unit in enumerate(self.graph.units)}
+        end = int(self.results(len(self.starts) - 1)[-1]) if len(self.starts[-1]) else self.begin
+        for unit, task, _ in reversed(self.critical_path()):
+            start = int(self.starts[numbers[unit]][task])
+            cycles[unit], end = cycles[unit] + end - start, start
+        return cycles
+
     def _bound(self, unit: int, task: int) -> tuple[str, int, int]:
         """What made a task start when it did: the reason, and the task waited for."""
         start = int(self.starts[unit][task])

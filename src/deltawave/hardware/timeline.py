@@ -79,6 +79,13 @@ class Timeline:
             total.update(part.stall_cycles)
         return dict((+total).most_common())
 
+    def critical_cycles(self) -> Mapping[str, int]:
+        """Cycles of the first steps that hang on each unit, most first: what to make faster."""
+        total: Counter[str] = Counter()
+        for part in self.parts:
+            total.update(part.detail.critical_cycles())
+        return dict(total.most_common())
+
     def slices(self) -> list[Slice]:
         """The first steps task by task, in run cycles."""
         slices: list[Slice] = []
