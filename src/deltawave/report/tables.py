@@ -14,9 +14,9 @@ def quantity(value: float, unit: str) -> str:
     """A value with a unit, four digits, with the prefix that keeps it between 1 and 1000: `12.34 us`."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g} {unit}".rstrip()
-    power = min(max(3 * math.floor(math.log10(abs(value)) / 3), -12), 12)
-    scaled = value / 10.0**power
-    return f"{digits(scaled)} {PREFIXES[power]}{unit}".rstrip()
+    rounded = float(f"{value:.4g}")
+    power = min(max(3 * math.floor(math.log10(abs(rounded)) / 3), -12), 12)
+    return f"{digits(rounded / 10.0**power)} {PREFIXES[power]}{unit}".rstrip()
 
 
 def digits(value: float) -> str:
@@ -61,7 +61,9 @@ def table(title: str, *headings: str, left: int = 1) -> Table:
 
 def listed(title: str, mark: str, items: Iterable[str]) -> Table:
     """Texts below a title, each after a mark, in which {} is its number; their further lines are indented."""
-    grid = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
+    grid = Table(
+        title=title, title_justify="left", box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for number, item in enumerate(items, 1):
