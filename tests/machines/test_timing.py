@@ -183,3 +183,12 @@ def test_sizes_out_of_range_are_refused(machine: DeltaNumbers, name: str, value:
 def test_every_cycle_hangs_on_a_unit(machine: DeltaNumbers, cell: QuantisedCell) -> None:
     part = timed(machine, cell, sent(cell, 3, 0.5, 7))
     assert sum(part.detail.critical_cycles().values()) == part.cycles
+
+
+@pytest.mark.parametrize("machine", [DELTARNN_ZYNQ7100, EDGEDRNN_MINIZED, SPARTUS_ZYNQ7100])
+@given(cell=quantised_cells())
+@settings(deadline=None, max_examples=5)
+def test_no_steps_take_no_time(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+    part = timed(machine, cell, np.zeros((0, cell.columns), np.bool_))
+    assert part.cycles == 0
+    assert set(part.busy_cycles.values()) == {0}

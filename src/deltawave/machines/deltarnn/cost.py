@@ -64,14 +64,7 @@ def cost(
     """Energy, area and traffic of a run. activity: bool [steps, columns] by cell name."""
     work = sum((_work(machine, cell, activity) for cell in cells), Work())
     energy = (*_operations(machine, work), *_published(machine, timeline))
-    states = work.sent * machine.activation.bits // 8
-    traffic = (
-        TrafficRow(
-            f"weights from {machine.weight_store}", -(-work.weight_bits // 8), -(-work.weight_bits_dense // 8)
-        ),
-        TrafficRow("inputs and states sent", states, work.scanned * machine.activation.bits // 8),
-    )
-    return Cost(OPERATIONS, energy, _area(machine, cells), traffic)
+    return Cost(OPERATIONS, energy, _area(machine, cells), _traffic(machine, work))
 
 
 def _work(machine: DeltaNumbers, compiled: CompiledCell, activity: Activity) -> Work:
@@ -97,33 +90,23 @@ def _operations(machine: DeltaNumbers, work: Work) -> list[EnergyRow]:
     encoding = work.scanned * (2 * value * sram.scaled + add_pj(value)) + work.sent * value * sram.scaled
     activation = multiply_pj(value, value) + add_pj(word) + 2 * word * registers.scaled
     arithmetic = f"{constants.MULTIPLY_32.reference}; {constants.ADD_32.reference}; by width"
-    return [
-        EnergyRow("multiply-accumulate", work.products * product, OPERATIONS, arithmetic),
-        EnergyRow(
-            "accumulators",
+    rows = {
+        "multiply-accumulate": (work.products * product, arithmetic),
+        "accumulators": (
             work.products * 2 * word * registers.scaled,
-            OPERATIONS,
             f"read and written a product; {registers.reference}",
         ),
-        EnergyRow(
-            f"weights from {machine.weight_store}",
-            work.weight_bits * store.scaled,
-            OPERATIONS,
-            store.reference,
-        ),
-        EnergyRow(
-            "delta encoder",
+        f"weights from {machine.weight_store}": (work.weight_bits * store.scaled, store.reference),
+        "delta encoder": (
             encoding,
-            OPERATIONS,
             f"two reads and a subtraction an element, a write a value sent; {sram.reference}",
         ),
-        EnergyRow(
-            "activations",
+        "activations": (
             work.neurons * ACTIVATION_PRODUCTS * activation,
-            OPERATIONS,
             f"{ACTIVATION_PRODUCTS} products a neuron; {arithmetic}",
         ),
-    ]
+    }
+    return [EnergyRow(name, picojoules, OPERATIONS, source) for name, (picojoules, source) in rows.items()]
 
 
 def _published(machine: DeltaNumbers, timeline: Timeline) -> list[EnergyRow]:
@@ -137,6 +120,19 @@ def _published(machine: DeltaNumbers, timeline: Timeline) -> list[EnergyRow]:
         for power in POWERS
         if built(machine, power.design)
     ]
+
+
+def _traffic(machine: DeltaNumbers, work: Work) -> tuple[TrafficRow, ...]:
+    weights = f"weights from {machine.weight_store}"
+    value = machine.activation.bits
+    return (
+        TrafficRow(weights, _bytes(work.weight_bits), _bytes(work.weight_bits_dense)),
+        TrafficRow("inputs and states sent", _bytes(work.sent * value), _bytes(work.scanned * value)),
+    )
+
+
+def _bytes(bits: int) -> int:
+    return -(-bits // 8)
 
 
 def _area(machine: DeltaNumbers, cells: Sequence[CompiledCell]) -> tuple[AreaRow, ...]:

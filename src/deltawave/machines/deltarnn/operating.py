@@ -8,6 +8,7 @@ only their ranks do.
 
 from dataclasses import replace
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import GATES
-from deltawave.machines.base import CompiledCell, Samples
+from deltawave.machines.base import Samples
 from deltawave.machines.deltarnn.compile import DeltaCell
 from deltawave.machines.deltarnn.machine import (
     DELTARNN_ZYNQ7100,
@@ -39,10 +40,10 @@ class Point:
     """A network run at an operating point of a machine."""
 
     def __init__(
-        self, machine: DeltaNumbers, cells: list[CompiledCell], rows: dict[str, NDArray[np.bool_]]
+        self, machine: DeltaNumbers, cells: list[DeltaCell], rows: dict[str, NDArray[np.bool_]]
     ) -> None:
         self.machine = machine
-        self.cells = [cell for cell in cells if isinstance(cell, DeltaCell)]
+        self.cells = cells
         self.steps = len(next(iter(rows.values())))
         self.timeline: Timeline = machine.timeline(cells, rows)
         self.cost: Cost = machine.cost(cells, rows, self.timeline)
@@ -83,7 +84,7 @@ def peak(machine: DeltaNumbers) -> float:
 
 
 @cache
-def deltarnn_gru() -> list[CompiledCell]:
+def deltarnn_gru() -> list[DeltaCell]:
     """40 inputs (39 padded), 256 units."""
     return [_compiled(DELTARNN_ZYNQ7100, "gru", 40, 256)]
 
@@ -117,7 +118,7 @@ def edgedrnn_dense() -> Point:
 def edgedrnn_delta(hidden: int = 768) -> Point:
     """Two layers, as many values sent as the published throughput implies."""
     cells = _two_layers(hidden)
-    columns = {cell.name: cell.cell.columns for cell in cells if isinstance(cell, DeltaCell)}
+    columns = {cell.name: cell.cell.columns for cell in cells}
     rows = {name: _sent(STEPS, n, round(n * EDGEDRNN_SHARE)) for name, n in columns.items()}
     return Point(EDGEDRNN_MINIZED, cells, rows)
 
@@ -135,7 +136,7 @@ def rtl_table_entries(function: str) -> int:
 
 
 @cache
-def spartus_lstm() -> list[CompiledCell]:
+def spartus_lstm() -> list[DeltaCell]:
     """123 inputs, 1,024 units, pruned by CBTD with gamma = 0.94."""
     return [_compiled(SPARTUS_PRUNED, "lstm", 123, 1024)]
 
@@ -150,7 +151,6 @@ def spartus_dense() -> Point:
 def spartus_delta() -> Point:
     """Pruned, 50 values sent to every array."""
     (cell,) = spartus_lstm()
-    assert isinstance(cell, DeltaCell)
     place = np.r_[:123, 128 + np.arange(1024)]
     rows = np.zeros((STEPS, cell.cell.columns), np.bool_)
     for array in range(SPARTUS_PRUNED.arrays):
@@ -162,27 +162,25 @@ def spartus_delta() -> Point:
 def spartus_column_cycles() -> float:
     """Cycles of the longest column of the pruned network."""
     (cell,) = spartus_lstm()
-    assert isinstance(cell, DeltaCell)
     return float(column_entries(SPARTUS_PRUNED, cell.cell).max()) / SPARTUS_PRUNED.array_pes
 
 
 def spartus_weight_sparsity() -> float:
     """Share of the pruned network's weights that are not stored."""
     (cell,) = spartus_lstm()
-    assert isinstance(cell, DeltaCell)
     weights = cell.cell.weights_x.size + cell.cell.weights_h.size
     return 1.0 - float(column_entries(SPARTUS_PRUNED, cell.cell).sum()) / weights
 
 
-def _two_layers(hidden: int) -> list[CompiledCell]:
+def _two_layers(hidden: int) -> list[DeltaCell]:
     return [
         _compiled(EDGEDRNN_MINIZED, "gru", 40, hidden),
         _compiled(EDGEDRNN_MINIZED, "gru", hidden, hidden),
     ]
 
 
-def _dense(machine: DeltaNumbers, cells: list[CompiledCell]) -> Point:
-    columns = {cell.name: cell.cell.columns for cell in cells if isinstance(cell, DeltaCell)}
+def _dense(machine: DeltaNumbers, cells: list[DeltaCell]) -> Point:
+    columns = {cell.name: cell.cell.columns for cell in cells}
     return Point(machine, cells, {name: np.ones((STEPS, n), np.bool_) for name, n in columns.items()})
 
 
@@ -192,19 +190,21 @@ def _sent(steps: int, columns: int, count: int) -> NDArray[np.bool_]:
     return ranks < count
 
 
-def _compiled(machine: DeltaNumbers, kind: str, inputs: int, hidden: int) -> CompiledCell:
+def _compiled(machine: DeltaNumbers, kind: Literal["gru", "lstm"], inputs: int, hidden: int) -> DeltaCell:
     rng = np.random.default_rng(0)
-    gates = len(GATES["gru" if kind == "gru" else "lstm"])
+    gates = len(GATES[kind])
 
     def weights(*shape: int) -> Floats:
         return rng.uniform(-0.5, 0.5, shape).astype(np.float32)
 
     cell = Cell(
-        kind="gru" if kind == "gru" else "lstm",
+        kind=kind,
         weights_x=weights(gates * hidden, inputs),
         weights_h=weights(gates * hidden, hidden),
         bias_x=weights(gates * hidden),
         bias_h=weights(gates * hidden),
         activations=("sigmoid", "tanh", "tanh"),
     )
-    return machine.compile(f"{kind}-{inputs}-{hidden}", cell, Samples(None, None))
+    compiled = machine.compile(f"{kind}-{inputs}-{hidden}", cell, Samples(None, None))
+    assert isinstance(compiled, DeltaCell)
+    return compiled

@@ -42,9 +42,8 @@ def graphs(machine: EdgeDRNN, cell: QuantisedCell, rows: NDArray[np.bool_]) -> G
 
     def graph(first: int, last: int) -> TaskGraph:
         sent = sent_in(cell, rows[first:last], first)
-        return _graph(
-            machine, cell, beats, _with_bias(sent) if machine.bias_as_column and first == 0 else sent
-        )
+        sends_bias = machine.bias_as_column and first == 0 < last
+        return _graph(machine, cell, beats, _with_bias(sent) if sends_bias else sent)
 
     return graph
 
