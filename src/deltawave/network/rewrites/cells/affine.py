@@ -5,6 +5,7 @@ added here or there - the same sum comes out. A vector is the last axis of a ten
 treats alike. Reshapes that only add or drop axes of size one do not change a vector: tensors are named by their root.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,8 @@ Matrix = NDArray[Any]
 Rows = tuple[int | str, ...]
 _RESHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Transpose")
 _MOST_READS = 64  # of one function: what takes more is no cell, and time stays bounded
-_WIDEST = 4096
+_WIDEST = 4096  # of a matrix that stands for no product
+_LONGEST = 1 << 20  # of a vector
 ONE: Matrix = np.ones(1, np.float32)
 
 
@@ -73,6 +75,7 @@ class Reader:
         self.makers = editor.makers()
         self.shapes = editor.infer_shapes()
         self._reads = 0
+        self._ends: Collection[str] = ()
 
     def maker(self, name: str) -> onnx.NodeProto | None:
         """The node that computes a vector, reshapes looked through."""
@@ -81,7 +84,7 @@ class Reader:
     def width(self, name: str) -> int:
         """Length of the vector."""
         sizes = self._sizes(name)
-        if not sizes or not isinstance(sizes[-1], int):
+        if not sizes or not isinstance(sizes[-1], int) or not 0 < sizes[-1] <= _LONGEST:
             raise NotAffine
         return sizes[-1]
 
@@ -101,9 +104,9 @@ class Reader:
             name = node.input[0]
         return name
 
-    def affine(self, name: str) -> Affine:
-        """The tensor as an affine function. Raises NotAffine."""
-        self._reads = 0
+    def affine(self, name: str, of: Collection[str] = ()) -> Affine:
+        """The tensor as an affine function, of the tensors `of` among others. Raises NotAffine."""
+        self._reads, self._ends = 0, of
         return self._affine(name)
 
     def _affine(self, name: str) -> Affine:
@@ -114,7 +117,7 @@ class Reader:
         constant = self.values.get(name)
         if constant is not None:
             return Affine({}, _vector(constant))
-        node = self.makers.get(name)
+        node = None if name in self._ends else self.makers.get(name)
         read = None if node is None else _READERS.get(node.op_type)
         found = None if read is None or node is None else read(self, node, list(node.output).index(name))
         return found or self._plain(name)

@@ -56,7 +56,7 @@ def _match(
         return None
     hidden = reader.width(h_new)
     affines, peepholes = zip(
-        *(_peephole(reader.affine(entry.source), cells, hidden) for entry in gates), strict=True
+        *(_peephole(reader.affine(entry.source, cells), cells, hidden) for entry in gates), strict=True
     )
     sources = list(dict.fromkeys(name for affine in affines for name in affine.matrices))
     if any(affine.plain for affine in affines) or any(len(affine.bias) != hidden for affine in affines):
