@@ -17,9 +17,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from deltawave.errors import InputError
+from deltawave.files import MOST_BYTES
 
 Array = NDArray[np.generic]
-MOST_BYTES = 1 << 31
 ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
 """What zipfile raises for damaged archives (RuntimeError: unknown compression, encryption)."""
 NPY_DAMAGE = (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from deltawave.cli.bundles import flag
 from deltawave.cli.model import pairs
-from deltawave.data.files import text_of
 from deltawave.errors import OptionError
+from deltawave.files import text_of
 
 if TYPE_CHECKING:
     from deltawave.machines import Machine

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from deltawave.arrays import read_npy, read_npz
 from deltawave.data.audio import magnitudes, read_wav, windows
-from deltawave.data.files import PathLike, contents
 from deltawave.data.labels import LABEL_KEYS
 from deltawave.data.text import read_tokens, read_vocabulary
 from deltawave.errors import InputError
+from deltawave.files import PathLike, contents
 from deltawave.network import Network
 from deltawave.network.graph import Tensor
 from deltawave.network.streams import Item

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.arrays import read_npy, read_npz
-from deltawave.data.files import PathLike, contents, text_of
 from deltawave.errors import InputError
+from deltawave.files import PathLike, contents, text_of
 from deltawave.options import nearest
 
 Label = int | str | NDArray[Any]

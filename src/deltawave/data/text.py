@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.data.files import PathLike, contents, text_of
 from deltawave.errors import InputError
+from deltawave.files import PathLike, contents, text_of
 
 
 def read_vocabulary(path: PathLike) -> dict[str, int]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from deltawave.arrays import MOST_BYTES, read_npz, read_zip, write_npz, write_zip
-from deltawave.data.files import PathLike, contents
+from deltawave.arrays import read_npz, read_zip, write_npz, write_zip
 from deltawave.errors import DeltawaveError, InputError, OptionError, ProgramError
+from deltawave.files import MOST_BYTES, PathLike, contents
 from deltawave.machines.base import CompiledCell, Machine
 from deltawave.machines.program import Program
 from deltawave.machines.registry import families

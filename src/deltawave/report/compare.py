@@ -9,9 +9,9 @@ import msgspec
 from rich.console import RenderableType
 from rich.table import Table
 
-from deltawave.data.files import PathLike
 from deltawave.data.labels import Label
 from deltawave.errors import CapacityError, OptionError, UnsupportedError
+from deltawave.files import PathLike
 from deltawave.hardware.cost import AreaRow
 from deltawave.machines.base import Machine
 from deltawave.machines.program import Data, Progress, compile_network, quiet

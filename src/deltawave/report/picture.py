@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deltawave.data.files import PathLike
 from deltawave.errors import OptionError
+from deltawave.files import PathLike
 from deltawave.report.report import Report
 from deltawave.report.tables import percent, quantity
 

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.data.files import PathLike
 from deltawave.data.labels import Label
+from deltawave.files import PathLike
 from deltawave.hardware.cost import Cost
 from deltawave.machines.program import Progress, Run, quiet, stacked
 from deltawave.network import FloatReference, Network, Stream

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from deltawave.arrays import MOST_BYTES
 from deltawave.errors import InputError
 
+MOST_BYTES = 1 << 31
 PathLike = str | os.PathLike[str]
 
 
