@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from deltawave.hardware.cost import Cost
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.deltarnn.compile import DeltaCell
+from deltawave.machines.deltarnn.compiled import DeltaCell
 from deltawave.machines.deltarnn.machine import (
     DELTARNN_ZYNQ7100,
     EDGEDRNN_MINIZED,

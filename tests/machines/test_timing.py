@@ -12,7 +12,7 @@ from deltawave.errors import OptionError
 from deltawave.hardware.timeline import Part, simulate
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.deltarnn import timing
-from deltawave.machines.deltarnn.compile import DeltaCell
+from deltawave.machines.deltarnn.compiled import DeltaCell
 from deltawave.machines.deltarnn.machine import (
     DELTARNN_ZYNQ7100,
     EDGEDRNN_MINIZED,

@@ -22,7 +22,7 @@ from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import MEMORIES, QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell
 from deltawave.machines.deltarnn import timing_edgedrnn, timing_spartus
-from deltawave.machines.deltarnn.compile import DeltaCell
+from deltawave.machines.deltarnn.compiled import DeltaCell
 from deltawave.machines.deltarnn.published import POWERS, RESOURCES, built
 from deltawave.machines.deltarnn.timing import column_rows, rounds_a_step
 

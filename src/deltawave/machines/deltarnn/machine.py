@@ -19,7 +19,8 @@ from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell, Machine, Samples, Verdict
 from deltawave.machines.deltarnn import cost, timing, timing_deltarnn, timing_edgedrnn, timing_spartus
-from deltawave.machines.deltarnn.compile import DeltaCell, compile_cell, restore
+from deltawave.machines.deltarnn.compile import compile_cell
+from deltawave.machines.deltarnn.compiled import DeltaCell, restore
 from deltawave.machines.deltarnn.cost import Columns
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics import Fixed

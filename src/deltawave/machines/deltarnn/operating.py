@@ -17,7 +17,7 @@ from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import GATES
 from deltawave.machines.base import Samples
-from deltawave.machines.deltarnn.compile import DeltaCell
+from deltawave.machines.deltarnn.compiled import DeltaCell
 from deltawave.machines.deltarnn.machine import (
     DELTARNN_ZYNQ7100,
     EDGEDRNN_MINIZED,

@@ -23,7 +23,7 @@ from deltawave.hardware.tasks import Cycles
 from deltawave.hardware.timeline import Part, Timeline, simulate
 from deltawave.kernels.cell import GATES, QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell
-from deltawave.machines.deltarnn.compile import DeltaCell
+from deltawave.machines.deltarnn.compiled import DeltaCell
 
 if TYPE_CHECKING:
     from deltawave.machines.deltarnn.machine import DeltaNumbers

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from deltawave.hardware.tasks import Cycles, GraphOfSteps, Link, TaskGraph
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell
-from deltawave.machines.deltarnn.compile import DeltaCell
+from deltawave.machines.deltarnn.compiled import DeltaCell
 from deltawave.machines.deltarnn.timing import Sent, divide_up, rounds_a_step, sent_in
 from deltawave.sparsity.cbcsc import column_lengths
 

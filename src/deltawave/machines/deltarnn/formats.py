@@ -1,0 +1,78 @@
+"""Number formats from data.
+
+Formats are picked by what they cost: of the weight and input formats that cannot overflow on the calibration data, the
+one with the smallest mean squared error of the pre-activations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.machines.base import Floats, Samples
+from deltawave.numerics import Fixed
+
+if TYPE_CHECKING:
+    from deltawave.machines.deltarnn.machine import DeltaNumbers
+
+SEARCHED_SHIFTS = range(-6, 7)
+MOST_SAMPLES = 256
+ROOM_BITS = 8  # before the point of every accumulator
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Formats:
+    """`fraction` bits of the weights; inputs are divided by 2^shift on their way in, their weights multiplied."""
+
+    fraction: int
+    shift: int
+
+
+def pick(machine: DeltaNumbers, weights: tuple[Matrix, Matrix], samples: Samples) -> Formats:
+    """Formats of a cell, weights float64 ([rows, inputs], [rows, hidden]). Without samples, what fits the weights."""
+    candidates = list(dict.fromkeys(_candidates(machine, weights, samples.x is not None)))
+    if samples.x is None or len(candidates) == 1:
+        return candidates[0]
+    x = _spread(samples.x)
+    h = np.zeros((1, weights[1].shape[1])) if samples.h is None else _spread(samples.h)
+    errors = [
+        _error(machine, formats.fraction, formats.shift, weights[0], x)
+        + _error(machine, formats.fraction, 0, weights[1], h)
+        for formats in candidates
+    ]
+    return candidates[int(np.argmin(errors))]
+
+
+def _candidates(machine: DeltaNumbers, weights: tuple[Matrix, Matrix], shifting: bool) -> Iterator[Formats]:
+    """The plain choice first: no shift, and the most fraction bits with which no weight saturates."""
+    searched = [0, *SEARCHED_SHIFTS] if shifting else [0]
+    widest = machine.accumulator_bits - machine.activation_fraction_bits - ROOM_BITS
+    for shift in searched if machine.input_shift is None else [machine.input_shift]:
+        largest = max(np.abs(np.ldexp(weights[0], shift)).max(), np.abs(weights[1]).max(), 2.0**-20)
+        fitting = machine.weight_bits - 1 - int(np.ceil(np.log2(largest)))
+        wanted = machine.weight_fraction_bits
+        for fraction in (fitting, fitting + 1, fitting + 2) if wanted is None else (wanted,):
+            yield Formats(min(fraction, widest), shift)
+
+
+def _spread(values: Floats) -> Matrix:
+    """Rows spread evenly over all samples."""
+    chosen = np.linspace(0, len(values) - 1, min(MOST_SAMPLES, len(values))).astype(int)
+    return np.asarray(values[chosen], np.float64)
+
+
+def _error(machine: DeltaNumbers, fraction: int, shift: int, weights: Matrix, values: Matrix) -> float:
+    """Mean squared error of a product; infinite where the accumulators could not hold twice the largest."""
+    exact = values @ weights.T
+    weight, activation = Fixed(machine.weight_bits - fraction, fraction), machine.activation
+    limit = 2.0 ** (machine.accumulator_bits - 2 - fraction - activation.fraction_bits)
+    if np.abs(exact).max() >= limit:
+        return float("inf")
+    heard = activation.value(activation.quantise(np.ldexp(values, -shift)))
+    stored = weight.value(weight.quantise(np.ldexp(weights, shift)))
+    return float(np.mean((heard @ stored.T - exact) ** 2))
