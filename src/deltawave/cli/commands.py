@@ -61,7 +61,11 @@ def message(error: Exception) -> str:
     return " ".join(text.split())
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    name="deltawave",
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="deltawave", message="deltawave %(version)s")
 def group() -> None:
     """Run a network on a published accelerator: exact outputs, cycles, energy and area from one run."""

@@ -23,6 +23,7 @@ from deltawave.report.variants import variant_name
 
 AREAS = ("DSP48E1", "BRAM36", "mm2")
 """Resources and units of silicon that the table shows; a report has all."""
+ROOMY = 120  # columns in which all of them fit; narrower tables show the last
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Comparison:
     def text(self, width: int = 120) -> str:
         """The comparison as a table for people."""
         head = f"{self.network}: {self.streams} {'stream' if self.streams == 1 else 'streams'}"
-        return rendered(head, *_tables(self), width=width)
+        return rendered(head, *_tables(self, width), width=width)
 
     def __str__(self) -> str:
         return self.text()
@@ -120,8 +121,8 @@ def _entry_dict(entry: Entry) -> dict[str, Any]:
     return {"machine": entry.machine, "report": entry.report.as_dict()}
 
 
-def _tables(comparison: Comparison) -> Iterator[RenderableType]:
-    yield _figures_table(comparison)
+def _tables(comparison: Comparison, width: int) -> Iterator[RenderableType]:
+    yield _figures_table(comparison, AREAS if width >= ROOMY else AREAS[-1:])
     refusals = [f"{entry.machine}: {entry.refusal}" for entry in comparison.entries if entry.refusal]
     if refusals:
         yield listed("refused", "-", refusals)
@@ -137,20 +138,21 @@ def _notes(reports: Sequence[Report]) -> Iterator[str]:
         for note in report.notes:
             about.setdefault(note, []).append(report.machine)
     for note, machines in about.items():
-        yield note if len(machines) == len(reports) else f"{'; '.join(machines)}: {note}"
+        published = dict.fromkeys(name.split(",")[0] for name in machines)
+        yield note if len(machines) == len(reports) else f"{', '.join(published)}: {note}"
 
 
-def _figures_table(comparison: Comparison) -> Table:
+def _figures_table(comparison: Comparison, areas: Sequence[str]) -> Table:
     score = [comparison.floats[0].name] if comparison.floats else []
-    columns = ("error", "on machine", "fetched", "cycles/step", "latency", "energy/step", *AREAS)
-    grid = table("", "machine", *score, *columns)
+    columns = ("error", "on\nmachine", "fetched", "cycles\nper step", "latency\nper step", "energy\nper step")
+    grid = table("", "machine", *(name.replace(" ", "\n") for name in score), *columns, *areas)
     grid.add_row("float network", *(_score_text(s) for s in comparison.floats[:1]))
     for entry in comparison.entries:
-        grid.add_row(entry.machine, *(_cells(entry.report) if entry.report else ["refused"]))
+        grid.add_row(entry.machine, *(_cells(entry.report, areas) if entry.report else ["refused"]))
     return grid
 
 
-def _cells(report: Report) -> list[str]:
+def _cells(report: Report, areas: Sequence[str]) -> list[str]:
     """One row of the table, without the name."""
     fetched = "" if report.sparsity is None else percent(report.sparsity.weights_fetched)
     return [
@@ -161,14 +163,14 @@ def _cells(report: Report) -> list[str]:
         f"{report.timing.cycles_per_step:,.1f}",
         quantity(report.timing.latency_s, "s"),
         quantity(report.energy_per_step_j, "J"),
-        *(_area_text(report.cost.area, name) for name in AREAS),
+        *(_area_text(report.cost.area, name) for name in areas),
     ]
 
 
 def _area_text(rows: Sequence[AreaRow], name: str) -> str:
     """All of a resource, or of a unit of silicon."""
     amounts = [row.amount for row in rows if name in (row.name, row.unit)]
-    return plain(sum(amounts)) if amounts else ""
+    return plain(sum(amounts)) if amounts else "none"
 
 
 def _score_text(score: Score) -> str:

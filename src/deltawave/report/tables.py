@@ -43,7 +43,7 @@ def whole(value: float) -> str:
 
 
 def table(title: str, *headings: str, left: int = 1) -> Table:
-    """An empty table: the first `left` columns are texts, the others numbers."""
+    """An empty table: the first `left` columns are texts, which may fold, the others numbers."""
     grid = Table(
         title=title or None,
         title_justify="left",
@@ -53,9 +53,10 @@ def table(title: str, *headings: str, left: int = 1) -> Table:
         padding=(0, 2, 0, 0),
     )
     for position, heading in enumerate(headings):
-        grid.add_column(
-            heading, justify="left" if position < left else "right", overflow="fold", header_style="dim"
-        )
+        if position < left:
+            grid.add_column(heading, overflow="fold")
+        else:
+            grid.add_column(heading, justify="right", no_wrap=True)
     return grid
 
 
