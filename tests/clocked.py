@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.kernels.cell import GATES, QuantisedCell
-from deltawave.machines.deltarnn.machine import DeltaNumbers, DeltaRNN, EdgeDRNN, Spartus
+from deltawave.machines.deltarnn.machine import DeltaMachine
+from deltawave.machines.deltarnn.machine_deltarnn import DeltaRNN
+from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
+from deltawave.machines.deltarnn.machine_spartus import Spartus
 from deltawave.machines.deltarnn.timing_spartus import weights_of_columns
 
 
-def step_cycles(machine: DeltaNumbers, cell: QuantisedCell, rows: NDArray[np.bool_]) -> list[int]:
+def step_cycles(machine: DeltaMachine, cell: QuantisedCell, rows: NDArray[np.bool_]) -> list[int]:
     """Cycles of every step, one after the other. rows: bool [steps, columns]."""
     one_round = {DeltaRNN: deltarnn_round, EdgeDRNN: edgedrnn_round, Spartus: spartus_round}[type(machine)]
     cycles = []

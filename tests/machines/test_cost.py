@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from deltawave.hardware.cost import Cost
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.deltarnn.compiled import DeltaCell
-from deltawave.machines.deltarnn.machine import (
-    DELTARNN_ZYNQ7100,
-    EDGEDRNN_MINIZED,
-    SPARTUS_ZYNQ7100,
-    DeltaNumbers,
-)
+from deltawave.machines.deltarnn.machine import DeltaMachine
+from deltawave.machines.deltarnn.machine_deltarnn import DELTARNN_ZYNQ7100
+from deltawave.machines.deltarnn.machine_edgedrnn import EDGEDRNN_MINIZED
+from deltawave.machines.deltarnn.machine_spartus import SPARTUS_ZYNQ7100
 from deltawave.sparsity.cbcsc import encode
 from strategies import quantised_cells
 
@@ -23,7 +21,7 @@ few = settings(deadline=None, max_examples=25)
 every_machine = pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 
 
-def cost_of(machine: DeltaNumbers, cell: QuantisedCell, rows: np.ndarray) -> Cost:
+def cost_of(machine: DeltaMachine, cell: QuantisedCell, rows: np.ndarray) -> Cost:
     cells, activity = [DeltaCell("cell", cell, 0)], {"cell": rows}
     return machine.cost(cells, activity, machine.timeline(cells, activity))
 
@@ -43,7 +41,7 @@ def test_all_sent_moves_every_weight(cell: QuantisedCell) -> None:
 @every_machine
 @few
 @given(cell=quantised_cells())
-def test_nothing_sent_moves_nothing(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+def test_nothing_sent_moves_nothing(machine: DeltaMachine, cell: QuantisedCell) -> None:
     cost = cost_of(machine, cell, some(cell, 0.0))
     assert [row.bytes_moved for row in cost.traffic] == [0, 0]
     energy = {row.name: row.picojoules for row in cost.energy}
@@ -71,7 +69,7 @@ def test_edgedrnn_moves_columns_padded_to_its_elements(cell: QuantisedCell) -> N
 @every_machine
 @few
 @given(cell=quantised_cells())
-def test_bases_are_kept_apart(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+def test_bases_are_kept_apart(machine: DeltaMachine, cell: QuantisedCell) -> None:
     cost = cost_of(machine, cell, some(cell, 0.5))
     assert cost.basis == "operations, 28 nm"
     assert cost.energy_pj == sum(row.picojoules for row in cost.energy if row.basis == cost.basis)
@@ -81,7 +79,7 @@ def test_bases_are_kept_apart(machine: DeltaNumbers, cell: QuantisedCell) -> Non
 @every_machine
 @few
 @given(cell=quantised_cells())
-def test_measured_power_times_duration(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+def test_measured_power_times_duration(machine: DeltaMachine, cell: QuantisedCell) -> None:
     rows = some(cell, 0.5)
     cells = [DeltaCell("cell", cell, 0)]
     seconds = machine.timeline(cells, {"cell": rows}).seconds
@@ -98,7 +96,7 @@ def test_measured_power_times_duration(machine: DeltaNumbers, cell: QuantisedCel
 @few
 @given(cell=quantised_cells())
 def test_no_measured_power_for_a_machine_that_was_not_built(
-    machine: DeltaNumbers, cell: QuantisedCell
+    machine: DeltaMachine, cell: QuantisedCell
 ) -> None:
     cost = cost_of(replace(machine, clock_hz=1e6), cell, some(cell, 0.5))
     assert {row.basis for row in cost.energy} == {cost.basis}
@@ -111,7 +109,7 @@ def test_no_measured_power_for_a_machine_that_was_not_built(
 @settings(deadline=None, max_examples=3)
 @given(cell=quantised_cells())
 def test_multipliers_and_memories_make_the_area(
-    machine: DeltaNumbers, multipliers: int, cell: QuantisedCell
+    machine: DeltaMachine, multipliers: int, cell: QuantisedCell
 ) -> None:
     area = {row.name: row.amount for row in cost_of(machine, cell, some(cell, 0.5)).area}
     memories = machine.on_chip_bits([cell])

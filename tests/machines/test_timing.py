@@ -13,12 +13,10 @@ from deltawave.hardware.timeline import Part, simulate
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.deltarnn import timing
 from deltawave.machines.deltarnn.compiled import DeltaCell
-from deltawave.machines.deltarnn.machine import (
-    DELTARNN_ZYNQ7100,
-    EDGEDRNN_MINIZED,
-    SPARTUS_ZYNQ7100,
-    DeltaNumbers,
-)
+from deltawave.machines.deltarnn.machine import DeltaMachine
+from deltawave.machines.deltarnn.machine_deltarnn import DELTARNN_ZYNQ7100
+from deltawave.machines.deltarnn.machine_edgedrnn import EDGEDRNN_MINIZED
+from deltawave.machines.deltarnn.machine_spartus import SPARTUS_ZYNQ7100
 from deltawave.machines.deltarnn.timing_spartus import balance, column_cycles
 from strategies import quantised_cells
 
@@ -27,14 +25,14 @@ small = st.integers(1, 4)
 
 
 @st.composite
-def deltarnns(draw: st.DrawFn) -> DeltaNumbers:
+def deltarnns(draw: st.DrawFn) -> DeltaMachine:
     names = ("channels", "channel_pes", "memory_ports", "input_rate", "hidden_rate", "scheduler_rate")
     more = ("encoder_latency_cycles", "mxv_latency_cycles", "activation_stages", "activation_lanes")
     return replace(DELTARNN_ZYNQ7100, **{name: draw(small) for name in names + more})
 
 
 @st.composite
-def edgedrnns(draw: st.DrawFn) -> DeltaNumbers:
+def edgedrnns(draw: st.DrawFn) -> DeltaMachine:
     names = ("fifo_depth", "encoder_latency_cycles", "mac_latency_cycles", "activation_cycles")
     return replace(
         EDGEDRNN_MINIZED,
@@ -48,7 +46,7 @@ def edgedrnns(draw: st.DrawFn) -> DeltaNumbers:
 
 
 @st.composite
-def spartuses(draw: st.DrawFn) -> DeltaNumbers:
+def spartuses(draw: st.DrawFn) -> DeltaMachine:
     names = (
         "array_pes",
         "encoder_latency_cycles",
@@ -65,7 +63,7 @@ def sent(cell: QuantisedCell, steps: int, share: float, seed: int) -> np.ndarray
     return np.random.default_rng(seed).random((steps, cell.columns)) < share
 
 
-def timed(machine: DeltaNumbers, cell: QuantisedCell, rows: np.ndarray, *, stretch: int = 1000) -> Part:
+def timed(machine: DeltaMachine, cell: QuantisedCell, rows: np.ndarray, *, stretch: int = 1000) -> Part:
     return simulate("cell", len(rows), machine.graphs(cell, rows), stretch=stretch, detail_steps=len(rows))
 
 
@@ -80,7 +78,7 @@ def timed(machine: DeltaNumbers, cell: QuantisedCell, rows: np.ndarray, *, stret
 )
 @settings(deadline=None, max_examples=150)
 def test_steps_take_as_long_as_the_clocked_machine(
-    machines: st.SearchStrategy[DeltaNumbers],
+    machines: st.SearchStrategy[DeltaMachine],
     data: st.DataObject,
     cell: QuantisedCell,
     share: float,
@@ -92,7 +90,7 @@ def test_steps_take_as_long_as_the_clocked_machine(
 
 @few
 @given(st.one_of(deltarnns(), edgedrnns(), spartuses()), quantised_cells(), st.integers(1, 5))
-def test_stretches_change_nothing(machine: DeltaNumbers, cell: QuantisedCell, stretch: int) -> None:
+def test_stretches_change_nothing(machine: DeltaMachine, cell: QuantisedCell, stretch: int) -> None:
     rows = sent(cell, 7, 0.5, 0)
     whole, parts = timed(machine, cell, rows), timed(machine, cell, rows, stretch=stretch)
     assert whole.step_cycles.tolist() == parts.step_cycles.tolist()
@@ -102,7 +100,7 @@ def test_stretches_change_nothing(machine: DeltaNumbers, cell: QuantisedCell, st
 
 @few
 @given(st.one_of(deltarnns(), edgedrnns(), spartuses()), quantised_cells())
-def test_the_engine_equals_its_plain_twin_on_machines(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+def test_the_engine_equals_its_plain_twin_on_machines(machine: DeltaMachine, cell: QuantisedCell) -> None:
     graph = machine.graphs(cell, sent(cell, 2, 0.4, 1))(0, 2)
     fast, plain = graph.solve(), graph.solve_plain()
     assert [s.tolist() for s in fast.starts] == [s.tolist() for s in plain.starts]
@@ -111,7 +109,7 @@ def test_the_engine_equals_its_plain_twin_on_machines(machine: DeltaNumbers, cel
 
 @few
 @given(st.one_of(deltarnns(), edgedrnns(), spartuses()), quantised_cells(), st.data())
-def test_more_sent_never_takes_less(machine: DeltaNumbers, cell: QuantisedCell, data: st.DataObject) -> None:
+def test_more_sent_never_takes_less(machine: DeltaMachine, cell: QuantisedCell, data: st.DataObject) -> None:
     rows = sent(cell, 3, 0.3, 2)
     more = rows.copy()
     more[1, data.draw(st.integers(0, cell.columns - 1))] = True
@@ -120,7 +118,7 @@ def test_more_sent_never_takes_less(machine: DeltaNumbers, cell: QuantisedCell, 
 
 @few
 @given(quantised_cells(), spartuses())
-def test_arrays_are_busy_for_the_columns_sent(cell: QuantisedCell, machine: DeltaNumbers) -> None:
+def test_arrays_are_busy_for_the_columns_sent(cell: QuantisedCell, machine: DeltaMachine) -> None:
     rows = sent(cell, 4, 0.5, 3)
     part = timed(machine, cell, rows)
     busy = sum(cycles for unit, cycles in part.busy_cycles.items() if unit.startswith("array"))
@@ -154,7 +152,7 @@ def test_layers_work_one_after_the_other(one: QuantisedCell, two: QuantisedCell)
 @pytest.mark.parametrize("machine", [DELTARNN_ZYNQ7100, EDGEDRNN_MINIZED, SPARTUS_ZYNQ7100])
 @given(cell=quantised_cells())
 @settings(deadline=None, max_examples=5)
-def test_a_silent_step_scans_and_activates(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+def test_a_silent_step_scans_and_activates(machine: DeltaMachine, cell: QuantisedCell) -> None:
     rows = np.zeros((2, cell.columns), np.bool_)
     assert timed(machine, cell, rows).step_cycles.tolist() == step_cycles(machine, cell, rows)
 
@@ -170,7 +168,7 @@ def test_a_silent_step_scans_and_activates(machine: DeltaNumbers, cell: Quantise
         (SPARTUS_ZYNQ7100, "arrays", 1 << 41, 1),
     ],
 )
-def test_sizes_out_of_range_are_refused(machine: DeltaNumbers, name: str, value: float, low: int) -> None:
+def test_sizes_out_of_range_are_refused(machine: DeltaMachine, name: str, value: float, low: int) -> None:
     with pytest.raises(OptionError) as refusal:
         replace(machine, **{name: value})
     assert str(refusal.value) == (
@@ -180,7 +178,7 @@ def test_sizes_out_of_range_are_refused(machine: DeltaNumbers, name: str, value:
 
 @few
 @given(st.one_of(deltarnns(), edgedrnns(), spartuses()), quantised_cells())
-def test_every_cycle_hangs_on_a_unit(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+def test_every_cycle_hangs_on_a_unit(machine: DeltaMachine, cell: QuantisedCell) -> None:
     part = timed(machine, cell, sent(cell, 3, 0.5, 7))
     assert sum(part.detail.critical_cycles().values()) == part.cycles
 
@@ -188,7 +186,7 @@ def test_every_cycle_hangs_on_a_unit(machine: DeltaNumbers, cell: QuantisedCell)
 @pytest.mark.parametrize("machine", [DELTARNN_ZYNQ7100, EDGEDRNN_MINIZED, SPARTUS_ZYNQ7100])
 @given(cell=quantised_cells())
 @settings(deadline=None, max_examples=5)
-def test_no_steps_take_no_time(machine: DeltaNumbers, cell: QuantisedCell) -> None:
+def test_no_steps_take_no_time(machine: DeltaMachine, cell: QuantisedCell) -> None:
     part = timed(machine, cell, np.zeros((0, cell.columns), np.bool_))
     assert part.cycles == 0
     assert set(part.busy_cycles.values()) == {0}

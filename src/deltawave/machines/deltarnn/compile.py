@@ -17,11 +17,11 @@ from deltawave.numerics import ActivationTable, Fixed, exact_table, stepped_tabl
 from deltawave.sparsity.cbtd import cbtd_keep
 
 if TYPE_CHECKING:
-    from deltawave.machines.deltarnn.machine import DeltaNumbers
+    from deltawave.machines.deltarnn.machine import DeltaMachine
 
 
 def compile_cell(
-    machine: DeltaNumbers, name: str, cell: Cell, samples: Samples, *, pes: int = 1, gamma: float = 0.0
+    machine: DeltaMachine, name: str, cell: Cell, samples: Samples, *, pes: int = 1, gamma: float = 0.0
 ) -> DeltaCell:
     """Quantise one direction of a layer. `gamma`: sparsity to prune to, balanced over `pes` (CBTD's last step)."""
     bias = _memory_bias(cell)
@@ -52,7 +52,7 @@ def compile_cell(
     return DeltaCell(name, quantised, formats.shift, bias_shift)
 
 
-def _activation(machine: DeltaNumbers, cell: Cell) -> Fixed:
+def _activation(machine: DeltaMachine, cell: Cell) -> Fixed:
     """A cell state saturates on every machine: a forget gate of exactly one would carry it round the wrap."""
     if cell.kind != "lstm":
         return machine.activation
@@ -73,7 +73,7 @@ def _memory_bias(cell: Cell) -> NDArray[np.float64]:
 
 
 def _quantise_bias(
-    machine: DeltaNumbers, bias: NDArray[np.float64], fraction: int
+    machine: DeltaMachine, bias: NDArray[np.float64], fraction: int
 ) -> tuple[NDArray[np.int32], int]:
     """Accumulator words, and how far the bias column's feed is shifted so that every bias fits a weight."""
     product_fraction = fraction + machine.activation_fraction_bits
@@ -96,7 +96,7 @@ def _pruned(weights: Floats, pes: int, gamma: float) -> NDArray[np.float64]:
     return wide * cbtd_keep(wide, pes, gamma, 1.0, np.random.default_rng(0))
 
 
-def _table(machine: DeltaNumbers, function: str) -> ActivationTable:
+def _table(machine: DeltaMachine, function: str) -> ActivationTable:
     """Sigmoid and tanh are stepped; a ReLU is a comparator and keeps every bit."""
     if function == "relu":
         return exact_table(function, machine.activation_fraction_bits)

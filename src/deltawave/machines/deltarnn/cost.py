@@ -27,7 +27,10 @@ from deltawave.machines.deltarnn.published import POWERS, RESOURCES, built
 from deltawave.machines.deltarnn.timing import column_rows, rounds_a_step
 
 if TYPE_CHECKING:
-    from deltawave.machines.deltarnn.machine import DeltaNumbers, DeltaRNN, EdgeDRNN, Spartus
+    from deltawave.machines.deltarnn.machine import DeltaMachine
+    from deltawave.machines.deltarnn.machine_deltarnn import DeltaRNN
+    from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
+    from deltawave.machines.deltarnn.machine_spartus import Spartus
 
 OPERATIONS = f"operations, {NODE_NM} nm"
 BRAM36_BITS = 36 * 1024
@@ -59,7 +62,7 @@ class Work:
 
 
 def cost(
-    machine: DeltaNumbers, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline
+    machine: DeltaMachine, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline
 ) -> Cost:
     """Energy, area and traffic of a run. activity: bool [steps, columns] by cell name."""
     work = sum((_work(machine, cell, activity) for cell in cells), Work())
@@ -67,7 +70,7 @@ def cost(
     return Cost(OPERATIONS, energy, _area(machine, cells), _traffic(machine, work))
 
 
-def _work(machine: DeltaNumbers, compiled: CompiledCell, activity: Activity) -> Work:
+def _work(machine: DeltaMachine, compiled: CompiledCell, activity: Activity) -> Work:
     assert isinstance(compiled, DeltaCell)
     cell, rows = compiled.cell, activity[compiled.name]
     columns, counts = machine.columns(cell), rows.sum(axis=0, dtype=np.int64)
@@ -82,7 +85,7 @@ def _work(machine: DeltaNumbers, compiled: CompiledCell, activity: Activity) -> 
     )
 
 
-def _operations(machine: DeltaNumbers, work: Work) -> list[EnergyRow]:
+def _operations(machine: DeltaMachine, work: Work) -> list[EnergyRow]:
     value, word = machine.activation.bits, machine.accumulator_bits
     sram, registers = constants.SRAM_BIT, constants.REGISTER_FILE_BIT
     store = constants.DRAM_BIT if machine.weight_store == "DRAM" else sram
@@ -109,7 +112,7 @@ def _operations(machine: DeltaNumbers, work: Work) -> list[EnergyRow]:
     return [EnergyRow(name, picojoules, OPERATIONS, source) for name, (picojoules, source) in rows.items()]
 
 
-def _published(machine: DeltaNumbers, timeline: Timeline) -> list[EnergyRow]:
+def _published(machine: DeltaMachine, timeline: Timeline) -> list[EnergyRow]:
     return [
         EnergyRow(
             f"measured power: {power.what}",
@@ -122,7 +125,7 @@ def _published(machine: DeltaNumbers, timeline: Timeline) -> list[EnergyRow]:
     ]
 
 
-def _traffic(machine: DeltaNumbers, work: Work) -> tuple[TrafficRow, ...]:
+def _traffic(machine: DeltaMachine, work: Work) -> tuple[TrafficRow, ...]:
     weights = f"weights from {machine.weight_store}"
     value = machine.activation.bits
     return (
@@ -135,7 +138,7 @@ def _bytes(bits: int) -> int:
     return -(-bits // 8)
 
 
-def _area(machine: DeltaNumbers, cells: Sequence[CompiledCell]) -> tuple[AreaRow, ...]:
+def _area(machine: DeltaMachine, cells: Sequence[CompiledCell]) -> tuple[AreaRow, ...]:
     bits = machine.on_chip_bits([cell.cell for cell in cells if isinstance(cell, DeltaCell)])
     blocks = sum(-(-size // BRAM36_BITS) for size in bits.values())
     logic = (
@@ -161,7 +164,7 @@ def _area(machine: DeltaNumbers, cells: Sequence[CompiledCell]) -> tuple[AreaRow
     )
 
 
-def state_bits(machine: DeltaNumbers, cell: QuantisedCell) -> int:
+def state_bits(machine: DeltaMachine, cell: QuantisedCell) -> int:
     """Bits of the state of a cell: what was sent, h, the LSTM's c, and the accumulators."""
     values = cell.columns + cell.hidden * (2 if cell.kind == "lstm" else 1)
     return (

@@ -17,7 +17,7 @@ from deltawave.machines.base import Floats, Samples
 from deltawave.numerics import Fixed
 
 if TYPE_CHECKING:
-    from deltawave.machines.deltarnn.machine import DeltaNumbers
+    from deltawave.machines.deltarnn.machine import DeltaMachine
 
 SEARCHED_SHIFTS = range(-6, 7)
 MOST_SAMPLES = 256
@@ -33,7 +33,7 @@ class Formats:
     shift: int
 
 
-def pick(machine: DeltaNumbers, weights: tuple[Matrix, Matrix], samples: Samples) -> Formats:
+def pick(machine: DeltaMachine, weights: tuple[Matrix, Matrix], samples: Samples) -> Formats:
     """Formats of a cell, weights float64 ([rows, inputs], [rows, hidden]). Without samples, what fits the weights."""
     candidates = list(dict.fromkeys(_candidates(machine, weights, samples.x is not None)))
     if samples.x is None or len(candidates) == 1:
@@ -48,7 +48,7 @@ def pick(machine: DeltaNumbers, weights: tuple[Matrix, Matrix], samples: Samples
     return candidates[int(np.argmin(errors))]
 
 
-def _candidates(machine: DeltaNumbers, weights: tuple[Matrix, Matrix], shifting: bool) -> Iterator[Formats]:
+def _candidates(machine: DeltaMachine, weights: tuple[Matrix, Matrix], shifting: bool) -> Iterator[Formats]:
     """The plain choice first: no shift, and the most fraction bits with which no weight saturates."""
     searched = [0, *SEARCHED_SHIFTS] if shifting else [0]
     widest = machine.accumulator_bits - machine.activation_fraction_bits - ROOM_BITS
@@ -66,7 +66,7 @@ def _spread(values: Floats) -> Matrix:
     return np.asarray(values[chosen], np.float64)
 
 
-def _error(machine: DeltaNumbers, fraction: int, shift: int, weights: Matrix, values: Matrix) -> float:
+def _error(machine: DeltaMachine, fraction: int, shift: int, weights: Matrix, values: Matrix) -> float:
     """Mean squared error of a product; infinite where the accumulators could not hold twice the largest."""
     exact = values @ weights.T
     weight, activation = Fixed(machine.weight_bits - fraction, fraction), machine.activation

@@ -1,8 +1,4 @@
-"""The parameters of the delta network accelerators and their published instances.
-
-Facts: DeltaRNN (Gao et al., FPGA 2018), EdgeDRNN (Gao et al., AICAS and JETCAS 2020; RTL), Spartus (Gao et al.,
-TNNLS 2022). What a paper leaves open is a parameter whose source says "ours".
-"""
+"""What the delta network accelerators share: number formats, tables, thresholds, and which cells they take."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,7 +14,7 @@ from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell, Machine, Samples, Verdict
-from deltawave.machines.deltarnn import cost, timing, timing_deltarnn, timing_edgedrnn, timing_spartus
+from deltawave.machines.deltarnn import cost, timing
 from deltawave.machines.deltarnn.compile import compile_cell
 from deltawave.machines.deltarnn.compiled import DeltaCell, restore
 from deltawave.machines.deltarnn.cost import Columns
@@ -34,7 +30,7 @@ LARGEST = 1 << 40  # so that no sum of cycles leaves 64 bits
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeltaNumbers(Machine):
+class DeltaMachine(Machine):
     """What all delta machines share: formats, tables, thresholds."""
 
     published_cells: tuple[CellName, ...] = option(("gru",), doc="Cells of the published machine")
@@ -161,244 +157,14 @@ class DeltaNumbers(Machine):
         """Bits of each memory on the chip."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeltaRNN(DeltaNumbers):
-    """On-chip weights, three MxV channels (DeltaRNN, FPGA 2018)."""
-
-    weight_bits: int = option(16, unit="bit", doc="Width of a weight", source="Q8.8 [seed]")
-    weight_fraction_bits: int | None = option(
-        8,
-        unit="bit",
-        doc="Fraction bits of the weights; none: from calibration, by layer",
-        source="Q8.8 [seed]",
-    )
-    bias_as_column: bool = option(
-        False, doc="Biases are a column of weights, not accumulator words", source="ours"
-    )
-    table_step_bits: int = option(
-        8,
-        unit="bit",
-        doc="Sigmoid and tanh come in steps of 2^-bits",
-        source="ours: RALUT contents not published",
-    )
-    channels: int = option(3, doc="Matrix-vector channels, one a GRU gate", source="[seed]")
-    channel_pes: int = option(128, doc="Multiply-add units of a channel and memory port", source="[seed]")
-    memory_ports: int = option(
-        2, doc="Ports of the weight memory: products a column and unit in a cycle", source="[seed]"
-    )
-    input_rate: int = option(
-        4, unit="element/cycle", doc="Inputs the IEU compares in a cycle", source="[seed]"
-    )
-    hidden_rate: int = option(
-        32, unit="element/cycle", doc="States the IEU compares in a cycle", source="[seed], latency figures"
-    )
-    scheduler_rate: int = option(
-        2, unit="element/cycle", doc="Non-zero deltas the IEU emits in a cycle", source="[seed]"
-    )
-    encoder_latency_cycles: int = option(2, unit="cycle", doc="From compare to the delta list", source="ours")
-    mxv_latency_cycles: int = option(
-        4, unit="cycle", doc="From weight address to accumulated sum", source="ours"
-    )
-    activation_stages: int = option(
-        5, unit="cycle", doc="Stages of the activation pipeline", source="S1..S5 [seed]"
-    )
-    activation_lanes: int = option(
-        128,
-        doc="Neurons that enter the activation pipeline in a cycle",
-        source="ours: it reuses a channel's multipliers",
-    )
-    weight_memory_bytes: int = option(
-        1_879_040, unit="B", doc="Weight memory", source="[derived] 457.5 BRAM36 less 50 for states, ours"
-    )
-
-    def check(self, cells: Sequence[CompiledCell]) -> None:
-        """All weights stay on chip."""
-        _check_memory(
-            self.name, sum(_weights(cell) * self.weight_bits for cell in cells), self.weight_memory_bytes
-        )
-
-    @property
-    def multipliers(self) -> int:
-        """Multipliers, all units together."""
-        return self.channels * self.channel_pes * self.memory_ports
-
-    def graphs(self, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
-        """Encoder, channels and activation pipeline, step after step."""
-        return timing_deltarnn.graphs(self, cell, rows)
-
-    def columns(self, cell: QuantisedCell) -> Columns:
-        """What each column of a cell takes."""
-        return cost.deltarnn_columns(self, cell)
-
-    def on_chip_bits(self, cells: Sequence[QuantisedCell]) -> dict[str, int]:
-        """Bits of each memory on the chip."""
-        return cost.deltarnn_memories(self, cells)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EdgeDRNN(DeltaNumbers):
-    """Weights streamed from DRAM, column by column (EdgeDRNN, JETCAS 2020)."""
-
-    activation_overflow: Overflow = option(
-        "wrap", doc="What a state too large for its format does", source="[text] RTL"
-    )
-    accumulator_bits: int = option(
-        24, unit="bit", doc="Width of the pre-activation memories", source="[text] RTL"
-    )
-    table_step_bits: int = option(
-        4, unit="bit", doc="Sigmoid and tanh come in steps of 2^-bits", source="[text] RTL"
-    )
-    pes: int = option(8, doc="Processing elements", source="[text] RTL")
-    dram_bytes_per_cycle: float = option(
-        8.0, unit="B/cycle", doc="Weight stream", source="[text] 64-bit AXI-HP, 1 GB/s"
-    )
-    fifo_depth: int = option(32, unit="element", doc="Delta FIFO", source="[text] RTL")
-    encoder_latency_cycles: int = option(
-        2, unit="cycle", doc="Stages of the delta encoder", source="[text] RTL"
-    )
-    dram_latency_cycles: int = option(
-        0,
-        unit="cycle",
-        doc="From column address to the first weight",
-        source="ours: bursts are requested ahead",
-    )
-    mac_latency_cycles: int = option(3, unit="cycle", doc="Stages of multiply-add", source="[text] RTL")
-    activation_cycles: int = option(
-        5, unit="cycle", doc="Activation of a group of one neuron a PE", source="[text] RTL"
-    )
-    activation_extra_groups: int = option(2, doc="Groups of latency after the last", source="[text] RTL")
-    max_layers: int = option(4, doc="Layers the state memory holds", source="[text] RTL")
-    max_layer_size: int = option(1024, doc="Longest state vector", source="[text] RTL")
-    dram_bytes: int = option(1 << 29, unit="B", doc="DRAM for weights", source="[recall] 512 MB on the board")
-
-    def check(self, cells: Sequence[CompiledCell]) -> None:
-        """The state memory holds a few layers; the weights lie in DRAM."""
-        if len(cells) > self.max_layers:
-            raise CapacityError(
-                f"the network has {len(cells)} recurrent layers, {self.name} holds {self.max_layers}; "
-                "set a larger max_layers or choose another machine"
-            )
-        for cell in cells:
-            longest = max(_delta_cell(cell).cell.inputs, _delta_cell(cell).cell.hidden)
-            if longest > self.max_layer_size:
-                raise CapacityError(
-                    f"{cell.name} has a vector of {longest} values, {self.name} takes {self.max_layer_size}; "
-                    "set a larger max_layer_size or choose another machine"
-                )
-        _check_memory(self.name, sum(_weights(cell) * self.weight_bits for cell in cells), self.dram_bytes)
-
-    @property
-    def multipliers(self) -> int:
-        """Multipliers, all units together."""
-        return self.pes
-
-    @property
-    def weight_store(self) -> Literal["BRAM", "DRAM"]:
-        """Where the weights are."""
-        return "DRAM"
-
-    def graphs(self, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
-        """Encoder, FIFO, weight stream and activation, step after step."""
-        return timing_edgedrnn.graphs(self, cell, rows)
-
-    def columns(self, cell: QuantisedCell) -> Columns:
-        """What each column of a cell takes."""
-        return cost.edgedrnn_columns(self, cell)
-
-    def on_chip_bits(self, cells: Sequence[QuantisedCell]) -> dict[str, int]:
-        """Bits of each memory on the chip."""
-        return cost.edgedrnn_memories(self, cells)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spartus(DeltaNumbers):
-    """Column-balanced sparse weights over arrays of PEs, delta LSTM (Spartus, TNNLS 2022)."""
-
-    published_cells: tuple[CellName, ...] = option(("lstm",), doc="Cells of the published machine")
-    table_step_bits: int = option(
-        4,
-        unit="bit",
-        doc="Sigmoid and tanh come in steps of 2^-bits",
-        source="[text] Q2.4 outputs in training",
-    )
-    prune_gamma: float = option(
-        0.0, doc="Prune to this sparsity when compiling (CBTD's last step); 0: take the weights as they are"
-    )
-    arrays: int = option(
-        8,
-        doc="MAC arrays M: element j of the delta vector goes to array j mod M",
-        source="[text] training code",
-    )
-    array_pes: int = option(
-        64,
-        doc="PEs of an array N: row i of the stacked gates goes to PE i mod N",
-        source="[text] training code",
-    )
-    index_bits: int = option(
-        8, unit="bit", doc="Local row index beside each stored weight", source="ours: not published"
-    )
-    input_rate: int = option(
-        8, unit="element/cycle", doc="Elements the IPU compares in a cycle", source="ours: one an array"
-    )
-    encoder_latency_cycles: int = option(
-        2, unit="cycle", doc="From compare to the array's queue", source="ours"
-    )
-    mac_latency_cycles: int = option(
-        4, unit="cycle", doc="Stages of multiply-add and array sum", source="ours"
-    )
-    activation_lanes: int = option(
-        64, doc="Neurons that enter the HPEs in a cycle", source="ours: one a PE column"
-    )
-    activation_stages: int = option(8, unit="cycle", doc="Stages of the HPE pipeline", source="ours")
-    weight_memory_bytes: int = option(
-        2_700_000,
-        unit="B",
-        doc="Weight memory",
-        source="[derived] 755 BRAM36 of the XC7Z100 less 155 for states, ours",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0.0 <= self.prune_gamma < 1.0:
-            raise OptionError(
-                f"{self.name}: prune_gamma = {self.prune_gamma} is a fraction from 0 up to, not including, 1"
-            )
-
-    def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
-        """Quantise one direction of a layer, pruned if prune_gamma says so."""
-        return compile_cell(self, name, cell, samples, pes=self.array_pes, gamma=self.prune_gamma)
-
-    def check(self, cells: Sequence[CompiledCell]) -> None:
-        """All weights stay on chip, with their indices."""
-        bits = sum(timing_spartus.stored_bits(self, _delta_cell(cell).cell) for cell in cells)
-        _check_memory(self.name, bits, self.weight_memory_bytes)
-
-    @property
-    def multipliers(self) -> int:
-        """Multipliers, all units together."""
-        return self.arrays * self.array_pes
-
-    def graphs(self, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
-        """Encoder, arrays and HPEs, step after step."""
-        return timing_spartus.graphs(self, cell, rows)
-
-    def columns(self, cell: QuantisedCell) -> Columns:
-        """What each column of a cell takes."""
-        return cost.spartus_columns(self, cell)
-
-    def on_chip_bits(self, cells: Sequence[QuantisedCell]) -> dict[str, int]:
-        """Bits of each memory on the chip."""
-        return cost.spartus_memories(self, cells)
-
-
 def _check_theta(machine: str, name: str, value: float) -> None:
     if not 0.0 <= value <= 64.0:
         raise OptionError(f"{machine}: {name} = {value} is not a threshold; thresholds go from 0 to 64")
 
 
-def _check_sizes(machine: DeltaNumbers) -> None:
+def _check_sizes(machine: DeltaMachine) -> None:
     """Rates, sizes and latencies of a machine's own are at least 1, but for the few that may be missing."""
-    shared = {field.name for field in fields(DeltaNumbers)} - {"clock_hz"}
+    shared = {field.name for field in fields(DeltaMachine)} - {"clock_hz"}
     for field in fields(machine):
         if field.name not in shared and field.type in (int, float) and field.name != "prune_gamma":
             low = 0 if field.name in MAY_BE_ZERO else 1
@@ -410,7 +176,8 @@ def _check_range(machine: str, name: str, value: float, low: int, high: int) -> 
         raise OptionError(f"{machine}: {name} = {value} is out of range; it goes from {low} to {high}")
 
 
-def _check_memory(machine: str, bits: int, capacity_bytes: int) -> None:
+def check_memory(machine: str, bits: int, capacity_bytes: int) -> None:
+    """Raise CapacityError for more bits than the memory has."""
     if bits > 8 * capacity_bytes:
         raise CapacityError(
             f"the weights need {bits / 8e6:.2f} MB of weight memory, {machine} has {capacity_bytes / 1e6:.2f} MB; "
@@ -418,17 +185,13 @@ def _check_memory(machine: str, bits: int, capacity_bytes: int) -> None:
         )
 
 
-def _delta_cell(cell: CompiledCell) -> DeltaCell:
+def delta_cell(cell: CompiledCell) -> DeltaCell:
+    """The cell of a program that a delta machine compiled."""
     assert isinstance(cell, DeltaCell)
     return cell
 
 
-def _weights(cell: CompiledCell) -> int:
+def weights_of(cell: CompiledCell) -> int:
     """Stored weights of a cell, its biases included."""
-    c = _delta_cell(cell).cell
+    c = delta_cell(cell).cell
     return int(c.weights_x.size + c.weights_h.size + c.bias.size)
-
-
-DELTARNN_ZYNQ7100 = DeltaRNN(name="deltarnn-zynq7100", clock_hz=125e6)
-EDGEDRNN_MINIZED = EdgeDRNN(name="edgedrnn-minized", clock_hz=125e6)
-SPARTUS_ZYNQ7100 = Spartus(name="spartus-zynq7100", clock_hz=200e6)

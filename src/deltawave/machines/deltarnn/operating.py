@@ -18,12 +18,10 @@ from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import GATES
 from deltawave.machines.base import Samples
 from deltawave.machines.deltarnn.compiled import DeltaCell
-from deltawave.machines.deltarnn.machine import (
-    DELTARNN_ZYNQ7100,
-    EDGEDRNN_MINIZED,
-    SPARTUS_ZYNQ7100,
-    DeltaNumbers,
-)
+from deltawave.machines.deltarnn.machine import DeltaMachine
+from deltawave.machines.deltarnn.machine_deltarnn import DELTARNN_ZYNQ7100
+from deltawave.machines.deltarnn.machine_edgedrnn import EDGEDRNN_MINIZED
+from deltawave.machines.deltarnn.machine_spartus import SPARTUS_ZYNQ7100
 from deltawave.machines.deltarnn.timing_deltarnn import scan
 from deltawave.machines.deltarnn.timing_spartus import column_entries
 from deltawave.network.layers import Cell, Floats
@@ -40,7 +38,7 @@ class Point:
     """A network run at an operating point of a machine."""
 
     def __init__(
-        self, machine: DeltaNumbers, cells: list[DeltaCell], rows: dict[str, NDArray[np.bool_]]
+        self, machine: DeltaMachine, cells: list[DeltaCell], rows: dict[str, NDArray[np.bool_]]
     ) -> None:
         self.machine = machine
         self.cells = cells
@@ -78,7 +76,7 @@ class Point:
         return next(row.amount for row in self.cost.area if row.name == name)
 
 
-def peak(machine: DeltaNumbers) -> float:
+def peak(machine: DeltaMachine) -> float:
     """Operations per second with every multiplier busy."""
     return 2 * machine.multipliers * machine.clock_hz
 
@@ -179,7 +177,7 @@ def _two_layers(hidden: int) -> list[DeltaCell]:
     ]
 
 
-def _dense(machine: DeltaNumbers, cells: list[DeltaCell]) -> Point:
+def _dense(machine: DeltaMachine, cells: list[DeltaCell]) -> Point:
     columns = {cell.name: cell.cell.columns for cell in cells}
     return Point(machine, cells, {name: np.ones((STEPS, n), np.bool_) for name, n in columns.items()})
 
@@ -190,7 +188,7 @@ def _sent(steps: int, columns: int, count: int) -> NDArray[np.bool_]:
     return ranks < count
 
 
-def _compiled(machine: DeltaNumbers, kind: Literal["gru", "lstm"], inputs: int, hidden: int) -> DeltaCell:
+def _compiled(machine: DeltaMachine, kind: Literal["gru", "lstm"], inputs: int, hidden: int) -> DeltaCell:
     rng = np.random.default_rng(0)
     gates = len(GATES[kind])
 

@@ -10,7 +10,9 @@ from functools import partial
 
 from deltawave.machines.claims import Claim
 from deltawave.machines.deltarnn import operating as at
-from deltawave.machines.deltarnn.machine import DELTARNN_ZYNQ7100, EDGEDRNN_MINIZED, SPARTUS_ZYNQ7100
+from deltawave.machines.deltarnn.machine_deltarnn import DELTARNN_ZYNQ7100
+from deltawave.machines.deltarnn.machine_edgedrnn import EDGEDRNN_MINIZED
+from deltawave.machines.deltarnn.machine_spartus import SPARTUS_ZYNQ7100
 from deltawave.machines.deltarnn.published import (
     DELTARNN_MPP_POWER,
     DELTARNN_TABLE,

@@ -26,7 +26,7 @@ from deltawave.machines.base import Activity, CompiledCell
 from deltawave.machines.deltarnn.compiled import DeltaCell
 
 if TYPE_CHECKING:
-    from deltawave.machines.deltarnn.machine import DeltaNumbers
+    from deltawave.machines.deltarnn.machine import DeltaMachine
 
 DETAIL_STEPS = 32
 COLUMNS_A_STRETCH = 1 << 17  # as many as the arrays of a stretch stay in the cache
@@ -57,7 +57,7 @@ class Sent:
 
 
 def timeline(
-    machine: DeltaNumbers,
+    machine: DeltaMachine,
     cells: Sequence[CompiledCell],
     activity: Activity,
     *,
@@ -70,7 +70,7 @@ def timeline(
     )
 
 
-def _part(machine: DeltaNumbers, compiled: CompiledCell, rows: NDArray[np.bool_], detail_steps: int) -> Part:
+def _part(machine: DeltaMachine, compiled: CompiledCell, rows: NDArray[np.bool_], detail_steps: int) -> Part:
     assert isinstance(compiled, DeltaCell)
     cell = compiled.cell
     assert rows.shape == (len(rows), cell.columns)

@@ -30,7 +30,7 @@ from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.deltarnn.timing import Sent, column_rows, divide_up, rounds_a_step, sent_in
 
 if TYPE_CHECKING:
-    from deltawave.machines.deltarnn.machine import DeltaRNN
+    from deltawave.machines.deltarnn.machine_deltarnn import DeltaRNN
 
 
 def graphs(machine: DeltaRNN, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:

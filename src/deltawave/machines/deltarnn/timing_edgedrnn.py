@@ -31,7 +31,7 @@ from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.deltarnn.timing import Sent, column_rows, divide_up, rounds_a_step, sent_in
 
 if TYPE_CHECKING:
-    from deltawave.machines.deltarnn.machine import EdgeDRNN
+    from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
 
 BIAS = -1
 

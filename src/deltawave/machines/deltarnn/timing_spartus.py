@@ -35,7 +35,7 @@ from deltawave.machines.deltarnn.timing import Sent, divide_up, rounds_a_step, s
 from deltawave.sparsity.cbcsc import column_lengths
 
 if TYPE_CHECKING:
-    from deltawave.machines.deltarnn.machine import Spartus
+    from deltawave.machines.deltarnn.machine_spartus import Spartus
 
 
 def graphs(machine: Spartus, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
