@@ -46,7 +46,7 @@ def test_plain_numbers() -> None:
 
 
 def test_tables_fold_and_never_pass_their_width() -> None:
-    grid = table("title", "name", "value")
+    grid = table("name", "value")
     grid.add_row("a name that is much too long for this table", "[1, 2]")
     text = rendered(grid, listed("notes", "-", ["a long note with [brackets] that must be folded"]), width=30)
     assert max(map(len, text.splitlines())) <= 30

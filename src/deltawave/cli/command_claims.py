@@ -33,18 +33,14 @@ def command(family: str | None, as_json: bool) -> None:
 
 def claims_text(rows: list[Row], width: int) -> str:
     """The claims as a table, their reasons below it."""
-    from deltawave.report.tables import rendered, table
+    from deltawave.report.tables import listed, rendered, table
 
-    grid = table(
-        "", "machine", "claim", "reported", "ours", "deviation", "unit", "certainty", "source", left=2
-    )
-    for position in (5, 6, 7):
-        grid.columns[position].justify = "left"
+    headings = ("machine", "claim", "reported", "ours", "deviation", "unit", "certainty", "source")
+    grid = table(*headings, texts=(0, 1, 5, 6, 7))
     reasons: dict[str, int] = {}
     for row in rows:
         grid.add_row(*_cells(row, reasons))
-    notes = "\n".join(f"[{number}] {reason}" for reason, number in reasons.items())
-    return rendered(grid, *([notes] if notes else []), width=width)
+    return rendered(grid, *([listed("reasons", "[{}]", reasons)] if reasons else []), width=width)
 
 
 def _cells(row: Row, reasons: dict[str, int]) -> list[str]:
@@ -57,7 +53,7 @@ def _cells(row: Row, reasons: dict[str, int]) -> list[str]:
     return [
         row["machine"],
         named,
-        digits(row["reported"]),
+        f"{row['reported']:,.10g}",
         ours,
         deviation,
         row["unit"],

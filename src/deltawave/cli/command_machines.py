@@ -71,8 +71,7 @@ def type_name(kind: Any) -> str:
 def _machine_text(rows: list[dict[str, Any]]) -> str:
     from deltawave.report.tables import rendered, table
 
-    grid = table("", "machine", "family", "clock", "what it is", left=2)
-    grid.columns[3].justify = "left"
+    grid = table("machine", "family", "clock", "what it is", texts=(0, 1, 3))
     for row in rows:
         grid.add_row(row["machine"], row["family"], f"{row['clock_hz'] / 1e6:g} MHz", row["what"])
     return rendered(grid, width=terminal_width())
@@ -81,7 +80,7 @@ def _machine_text(rows: list[dict[str, Any]]) -> str:
 def _parameter_text(name: str, rows: list[dict[str, Any]]) -> str:
     from deltawave.report.tables import rendered, table
 
-    grid = table("", name, "default", "unit", "type", "meaning", "source", left=6)
+    grid = table(name, "default", "unit", "type", "meaning", "source", texts=range(6))
     for row in rows:
         value = shown(row["default"])
         grid.add_row(row["option"], value, row["unit"], row["type"], row["doc"], row["source"])
@@ -96,4 +95,4 @@ def shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(map(shown, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -145,7 +145,7 @@ def _notes(reports: Sequence[Report]) -> Iterator[str]:
 def _figures_table(comparison: Comparison, areas: Sequence[str]) -> Table:
     score = [comparison.floats[0].name] if comparison.floats else []
     columns = ("error", "on\nmachine", "fetched", "cycles\nper step", "latency\nper step", "energy\nper step")
-    grid = table("", "machine", *(name.replace(" ", "\n") for name in score), *columns, *areas)
+    grid = table("machine", *(name.replace(" ", "\n") for name in score), *columns, *areas)
     grid.add_row("float network", *(_score_text(s) for s in comparison.floats[:1]))
     for entry in comparison.entries:
         grid.add_row(entry.machine, *(_cells(entry.report, areas) if entry.report else ["refused"]))

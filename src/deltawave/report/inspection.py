@@ -100,7 +100,7 @@ def _tensor_text(tensor: Tensor) -> str:
 
 def _layer_table(network: Network) -> Table:
     """Layers with weights one by one; runs of others in one line."""
-    grid = table("", "layer", "kind", "what", "parameters", "operations", left=3)
+    grid = table("layer", "kind", "what", "parameters", "operations", texts=(0, 1, 2))
     others: list[str] = []
     for layer in network.layers:
         if layer.parameters:

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -42,18 +42,11 @@ def whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def table(title: str, *headings: str, left: int = 1) -> Table:
-    """An empty table: the first `left` columns are texts, which may fold, the others numbers."""
-    grid = Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
+def table(*headings: str, texts: Collection[int] = (0,)) -> Table:
+    """An empty table. The columns at the positions `texts` are texts, which may fold; the others are numbers."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for position, heading in enumerate(headings):
-        if position < left:
+        if position in texts:
             grid.add_column(heading, overflow="fold")
         else:
             grid.add_column(heading, justify="right", no_wrap=True)

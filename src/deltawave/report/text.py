@@ -80,7 +80,7 @@ def figure_text(figure: Figure) -> str:
 
 
 def _cell_table(cells: tuple[CellSparsity, ...]) -> Table:
-    grid = table("", "layers", "cell", "size", "columns", "sent", "of x", "of h", "zero weights", left=3)
+    grid = table("layers", "cell", "size", "columns", "sent", "of x", "of h", "zero weights", texts=(0, 1, 2))
     for cell in cells:
         size = f"{cell.inputs} -> {cell.hidden}"
         sent = f"{cell.columns_sent:.1f}"
@@ -90,7 +90,7 @@ def _cell_table(cells: tuple[CellSparsity, ...]) -> Table:
 
 
 def _traffic_table(rows: tuple[TrafficRow, ...], steps: int) -> Table:
-    grid = table("", "traffic", "per step", "dense", "of dense")
+    grid = table("traffic", "per step", "dense", "of dense")
     for row in rows:
         moved, dense = (quantity(count / steps, "B") for count in (row.bytes_moved, row.bytes_dense))
         share = percent(row.bytes_moved / row.bytes_dense) if row.bytes_dense else ""

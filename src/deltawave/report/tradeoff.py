@@ -89,7 +89,7 @@ def tradeoff_text(search: Search, goal: Goal, width: int = 100) -> str:
 
 def _table(first: str, goal: Goal) -> Table:
     score = [] if goal.seen[0].score is None else ["score"]
-    return table("", first, "fetched", "error", *score, "cycles/step", "energy/step")
+    return table(first, "fetched", "error", *score, "cycles/step", "energy/step")
 
 
 def _figures(point: Point, seen: Seen) -> list[str]:
@@ -99,7 +99,7 @@ def _figures(point: Point, seen: Seen) -> list[str]:
 
 
 def _threshold_table(search: Search) -> Table:
-    grid = table("", "layer", "theta_input", "theta_hidden")
+    grid = table("layer", "theta_input", "theta_hidden")
     for layer, thetas in search.best.thetas.items():
         grid.add_row(layer, *(f"{theta:g}" for theta in thetas))
     return grid
