@@ -30,7 +30,8 @@ def run_console(example: Example) -> str | None:
     commands = [
         _command_and_output(part) for part in re.split(r"^(?=\$ )", example.parsed, flags=re.M) if part
     ]
-    printed = [(command, shown, "".join(printed_by(command))) for command, shown in commands]
+    shell = Shell()
+    printed = [(command, shown, "".join(shell.printed_by(command))) for command, shown in commands]
     return _compared(example, "".join(command + _shown_again(*texts) for command, *texts in printed))
 
 
@@ -66,25 +67,34 @@ def refreshed(document: Document) -> str:
     return text
 
 
-def printed_by(command: str) -> Iterator[str]:
-    """What the parts of a command line that call deltawave print, and `echo $?` after one of them."""
-    words = shlex.split(command.removeprefix("$ ").replace("\\\n", " "))
-    parts = [part.split("\0") for part in "\0".join(words).split("\0&&\0")]
-    code = 0
-    for program, *arguments in parts:
-        if [program, *arguments] == ["echo", "$?"]:
-            yield f"{code}\n"
-        if Path(program).name == "deltawave":
-            result = CliRunner().invoke(group, arguments)
-            assert isinstance(result.exception, SystemExit | None), result.exception
-            code = result.exit_code
-            yield result.output
+class Shell:
+    """Runs the parts of a command line that call deltawave, and `echo $?` after one of them."""
+
+    def __init__(self) -> None:
+        self._code = 0
+
+    def printed_by(self, command: str) -> Iterator[str]:
+        """What each part prints."""
+        words = shlex.split(command.removeprefix("$ ").replace("\\\n", " "))
+        for part in "\0".join(words).split("\0&&\0"):
+            program, *arguments = part.split("\0")
+            if [program, *arguments] == ["echo", "$?"]:
+                yield f"{self._code}\n"
+            if Path(program).name == "deltawave":
+                yield self._run(arguments)
+
+    def _run(self, arguments: list[str]) -> str:
+        result = CliRunner().invoke(group, arguments)
+        assert isinstance(result.exception, SystemExit | None), result.exception
+        self._code = result.exit_code
+        return result.output
 
 
 def _command_and_output(text: str) -> tuple[str, str]:
     """A command may go on after a backslash."""
     match = re.match(r"(?:[^\n]*\\\n)*[^\n]*\n", text)
-    assert match is not None and text.startswith("$ "), f"not a command: {text}"
+    assert match is not None, f"not a command: {text}"
+    assert text.startswith("$ "), f"not a command: {text}"
     return match.group(), text[match.end() :]
 
 

@@ -25,6 +25,7 @@ def test_examples_print_what_is_shown(path: Path, tmp_path: Path, monkeypatch: p
     for folder in ("examples", "tests"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setitem(matplotlib.rcParams, "svg.hashsalt", "the same picture, the same file")
     document = parse(path)
     failures = []
