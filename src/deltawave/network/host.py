@@ -58,7 +58,11 @@ def make_session(model: onnx.ModelProto, *, optimise: bool = True) -> onnxruntim
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            # its fallback would print to the standard output
+            model.SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,
         )
     except Exception as error:  # the extension module raises types of its own
         raise NetworkError(f"ONNX Runtime does not take the model: {_message(error)}") from error

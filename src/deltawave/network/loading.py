@@ -35,24 +35,25 @@ def load(
     states: input name -> output name, for state that is not recognised; recognised state needs no declaring.
     Raises NetworkError for a damaged, hostile or unsound model, and for a name in `bind` or `states` that it has not.
     """
-    name, read_model = read(source, limits)
-    editor = Editor(read_model, limits)
+    name, model = read(source, limits)
+    editor = Editor(model, limits)
     _name_free_axes(editor)
     bind_values(editor, bind or {})
     steps_first(editor)
     original = editor.model()
+    # from here on the passes may rely on what ONNX Runtime checks: the right inputs, attributes and sizes
+    check_runnable(editor, original, limits)
     declared = _declared(editor, states or {})
     canonicalise(editor, declared)
     layers = layers_of(editor)
     found = find_states(editor, layers, declared)
-    tensors, model = _tensors(editor, layers), editor.model()
-    check_runnable(editor, model, limits)
+    tensors = _tensors(editor, layers)
     pairs = [StateTensor(tensors[source], tensors[result]) for source, result in found.pairs]
     folded = {end.name for pair in pairs for end in (pair.input, pair.output)}
     outputs = [tensors[value.name] for value in editor.outputs if value.name not in folded]
     return Network(
         name=name,
-        model=model,
+        model=editor.model(),
         original=original,
         layers=tuple(_carried(layer, found.carried) for layer in layers),
         inputs=tuple(tensors[value.name] for value in editor.inputs if value.name not in folded),

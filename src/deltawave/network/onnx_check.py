@@ -137,6 +137,8 @@ def _check_nodes(model: onnx.ModelProto, limits: Limits) -> None:
         for node in graph.node:
             if node.domain not in DOMAINS:
                 raise NetworkError(f"{label(node)} is of the domain {node.domain!r}, which is not known")
+            if any(attribute.ref_attr_name for attribute in node.attribute):
+                raise NetworkError(f"{label(node)} refers to an attribute of a function, but is in none")
 
 
 def _check_interface(graph: onnx.GraphProto, limits: Limits) -> None:

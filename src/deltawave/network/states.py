@@ -125,10 +125,8 @@ class _Trace:
         return np.arange(self._count - size, self._count, dtype=np.int64).reshape(shape)
 
     def _number_input(self, value: onnx.ValueInfoProto) -> None:
-        sizes = dims(value)
-        # a free size of a state is the batch, and a stream has one
-        shape = None if sizes is None else tuple(size if isinstance(size, int) else 1 for size in sizes)
-        if shape is not None and prod(shape) * 8 <= _MOST_BYTES:
+        shape = _stream_shape(value)
+        if shape is not None:
             self.numbers[value.name] = self._fresh(shape)
 
     def _number_end(self, node: onnx.NodeProto, ends: Mapping[str, str]) -> None:
@@ -183,9 +181,15 @@ class _Trace:
 
     def _nowhere(self, name: str) -> Numbers | None:
         """Elements of which nothing is known."""
-        sizes = dims(self._shapes[name]) if name in self._shapes else None
-        shape = None if sizes is None else tuple(size if isinstance(size, int) else 1 for size in sizes)
-        return None if shape is None or prod(shape) * 8 > _MOST_BYTES else np.full(shape, -1, np.int64)
+        shape = _stream_shape(self._shapes.get(name))
+        return None if shape is None else np.full(shape, -1, np.int64)
+
+
+def _stream_shape(value: onnx.ValueInfoProto | None) -> tuple[int, ...] | None:
+    """The shape for one stream: a free size of a state is the batch, and a stream has one. None if too large to number."""
+    sizes = None if value is None else dims(value)
+    shape = None if sizes is None else tuple(size if isinstance(size, int) else 1 for size in sizes)
+    return shape if shape is not None and 0 < prod(shape) * 8 <= _MOST_BYTES else None
 
 
 def _pairs(before: Numbers | None, after: Numbers | None) -> list[tuple[int, int]]:

@@ -42,16 +42,18 @@ class Affine:
     plain: frozenset[str] = field(default_factory=frozenset)
 
     def __add__(self, other: "Affine") -> "Affine":
-        width = max(len(self.bias), len(other.bias))
-        matrices = dict(self.matrices)
-        for name, matrix in other.matrices.items():
-            matrices[name] = matrices[name] + matrix if name in matrices else matrix
-        if any(len(matrix) != width for matrix in matrices.values()):
+        narrow, wide = sorted((self, other), key=lambda affine: len(affine.bias))
+        if len(narrow.bias) != len(wide.bias) and (narrow.matrices or len(narrow.bias) != 1):
             raise NotAffine
-        return Affine(matrices, np.broadcast_to(self.bias + other.bias, width), self.plain | other.plain)
+        matrices = dict(wide.matrices)
+        for name, matrix in narrow.matrices.items():
+            matrices[name] = matrices[name] + matrix if name in matrices else matrix
+        return Affine(matrices, wide.bias + narrow.bias, wide.plain | narrow.plain)
 
     def scaled(self, factor: Matrix) -> "Affine":
         """Every output times its factor."""
+        if factor.size not in (1, len(self.bias)):
+            raise NotAffine
         matrices = {name: matrix * factor.reshape(-1, 1) for name, matrix in self.matrices.items()}
         return Affine(matrices, self.bias * factor, self.plain)
 
