@@ -42,20 +42,21 @@ def command(
     from deltawave.machines.program_file import save_program
     from deltawave.network import as_streams
     from deltawave.report.report import float_outputs
-    from deltawave.report.tradeoff import Goal, as_dict, tradeoff_text
+    from deltawave.report.tradeoff import Judge, Wanted, as_dict, tradeoff_text
 
     if most_lost is None and most_error is None:
         raise OptionError("how good must it be? give --max-accuracy-loss or --max-error")
+    wanted = Wanted(most_lost=most_lost, most_error=most_error)
     with progress_bar() as progress:
         ready = compiled(program, options, machine, files, progress)
         data = inputs.read(ready.network, files)
         floats = float_outputs(ready.network, as_streams(ready.network, data.items), progress=progress)
-        goal = Goal(floats, data.labels, inputs.scoring, most_lost, most_error)
-        found = search(ready, data.items, goal.loss, goal.limit, progress=progress)
+        judge = Judge(wanted, floats, data.labels, inputs.scoring)
+        found = search(ready, data.items, judge.loss, wanted.limit, progress=progress)
     if output:
         with replacing(output) as file:
             save_program(found.program, file)
     if json_path:
-        write_json(as_dict(found, goal), json_path)
+        write_json(as_dict(found, judge), json_path)
     if json_path != "-":
-        click.echo(tradeoff_text(found, goal, terminal_width(most=120)), nl=False)
+        click.echo(tradeoff_text(found, judge, terminal_width(most=120)), nl=False)
