@@ -1,13 +1,14 @@
 """What each command gives, in tables and in JSON."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from commands import succeeds, write_model
+from commands import refusal, succeeds, write_model
 from deltawave.machines.deltarnn import EDGEDRNN_MINIZED
 from deltawave.machines.program import compile_network
 from networks import recurrent_network, walk
@@ -209,3 +210,31 @@ def test_claims_are_one_list_with_exactly_these_keys() -> None:
     )
     text = succeeds("claims")
     assert all(row["machine"] in text for row in rows)
+
+
+def test_pictures_without_matplotlib_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert refusal("compare", "gru.onnx", *EDGE, *CLIPS, "--picture", "a.svg") == (
+        "pictures need matplotlib; install it with: pip install 'deltawave[plot]'"
+    )
+
+
+def test_a_file_is_written_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("best.dwp").write_bytes(b"before")
+
+    def fail(_: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device", "best.dwp")
+
+    monkeypatch.setattr("deltawave.machines.program_file.save_program", fail)
+    before = sorted(Path().iterdir())
+    assert refusal("compile", "gru.onnx", *EDGE, "-o", "best.dwp") == "best.dwp: no space left on device"
+    assert sorted(Path().iterdir()) == before
+    assert Path("best.dwp").read_bytes() == b"before"
+
+
+def test_inspect_says_what_is_in_the_way() -> None:
+    write_model(recurrent_network("GRU", activations=["Sigmoid", "Relu"]), Path("relu.onnx"))
+    text = succeeds("inspect", "relu.onnx")
+    assert "reset before the product, activations sigmoid, relu" in text
+    assert "ours adds a second pass that sends r * h" in text

@@ -14,7 +14,7 @@ from deltawave.arrays import read_npz, read_zip, write_zip
 from deltawave.errors import InputError, OptionError, ProgramError
 from deltawave.machines import Machine, machine
 from deltawave.machines.program import Program, compile_network
-from deltawave.machines.program_file import load_program, program_bytes, program_from, save_program
+from deltawave.machines.program_file import load_program, program_bytes, program_from
 from networks import recurrent_network, walk
 
 NAMES = ("deltarnn-zynq7100", "edgedrnn-minized", "spartus-zynq7100")
@@ -56,7 +56,7 @@ def test_what_is_loaded_is_what_was_saved(
 
 def test_a_file_keeps_state_and_thresholds_and_is_always_the_same(tmp_path: Path) -> None:
     program = program_from(saved(), "p.dwp")
-    save_program(program, tmp_path / "p.dwp")
+    program.save(tmp_path / "p.dwp")
     assert (tmp_path / "p.dwp").read_bytes() == saved()
     assert_same(program, load_program(tmp_path / "p.dwp"))
     assert program.network.streaming

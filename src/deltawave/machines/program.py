@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from deltawave.errors import UnsupportedError
+from deltawave.files import PathLike
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.machines.base import Activity, CompiledCell, Floats, Machine, Samples, Verdict
@@ -79,6 +80,12 @@ class Program:
             outputs.append(stacked([session.call(call) for call in stream]))
         progress(self.machine.name, len(streams), len(streams))
         return Run(self, tuple(streams), tuple(outputs), session.activity())
+
+    def save(self, path: PathLike) -> None:
+        """Write a program file: `deltawave.load_program` reads it. Equal programs give equal files."""
+        from deltawave.machines.program_file import save_program  # which reads programs, too
+
+        save_program(self, path)
 
     def listing(self) -> str:
         """The program as text: the machine, then every compiled cell."""

@@ -99,11 +99,11 @@ def _tensor_text(tensor: Tensor) -> str:
 
 
 def _layer_table(network: Network) -> Table:
-    """Layers with weights one by one; runs of others in one line."""
+    """Layers with weights, or with something to say, one by one; runs of others in one line."""
     grid = table("layer", "kind", "what", "parameters", "operations", texts=(0, 1, 2))
     others: list[str] = []
     for layer in network.layers:
-        if layer.parameters:
+        if layer.parameters or (isinstance(layer, Opaque) and layer.why):
             _add_others(grid, others)
             grid.add_row(
                 layer.name, layer.kind, describe(layer), whole(layer.parameters), whole(layer.operations)
@@ -145,7 +145,7 @@ def _cell_words(cell: Cell) -> Iterator[str]:
     if cell.kind == "gru":
         yield f"reset {cell.reset} the product"
     if cell.kind != "rnn" and cell.activations[: len(usual)] != usual:
-        yield "activations " + ", ".join(dict.fromkeys(cell.activations))
+        yield "activations " + ", ".join(cell.activations[: len(usual)])
     if cell.peepholes is not None:
         yield "peepholes"
     if cell.clip is not None:
