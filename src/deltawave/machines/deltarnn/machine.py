@@ -25,6 +25,7 @@ from deltawave.numerics.tables import FUNCTIONS
 from deltawave.options import option
 
 CellName = Literal["gru", "lstm", "rnn"]
+Q8_8 = "Q8.8: DeltaRNN [seed], EdgeDRNN's RTL and Spartus' training code [text]"
 MAY_BE_ZERO = ("dram_latency_cycles", "activation_extra_groups", "index_bits")
 LARGEST = 1 << 40  # so that no sum of cycles leaves 64 bits
 
@@ -45,11 +46,13 @@ class DeltaMachine(Machine):
         {}, doc="Thresholds (input, hidden) by layer, over the two above"
     )
     activation_integer_bits: int = option(
-        8, unit="bit", doc="Activations: bits before the point, sign included"
+        8, unit="bit", doc="Activations: bits before the point, sign included", source=Q8_8
     )
-    activation_fraction_bits: int = option(8, unit="bit", doc="Activations: bits after the point")
+    activation_fraction_bits: int = option(
+        8, unit="bit", doc="Activations: bits after the point", source=Q8_8
+    )
     activation_overflow: Overflow = option("saturate", doc="What a state too large for its format does")
-    weight_bits: int = option(8, unit="bit", doc="Width of a weight")
+    weight_bits: int = option(8, unit="bit", doc="Width of a weight", source="Q1.7 [text] RTL, training code")
     weight_fraction_bits: int | None = option(
         None, unit="bit", doc="Fraction bits of the weights; none: from calibration, by layer"
     )
@@ -59,9 +62,16 @@ class DeltaMachine(Machine):
         doc="Inputs are divided by 2^shift, their weights multiplied; none: from calibration",
     )
     bias_as_column: bool = option(True, doc="Biases are a column of weights, not accumulator words")
-    accumulator_bits: int = option(32, unit="bit", doc="Width of the pre-activation memories")
+    accumulator_bits: int = option(
+        32,
+        unit="bit",
+        doc="Width of the pre-activation memories",
+        source="Q16.16 of DeltaRNN [seed], else ours",
+    )
     accumulator_overflow: Overflow = option("wrap", doc="What an accumulator does when full")
-    table_step_bits: int = option(8, unit="bit", doc="Sigmoid and tanh come in steps of 2^-bits")
+    table_step_bits: int = option(
+        8, unit="bit", doc="Sigmoid and tanh come in steps of 2^-bits", source="ours"
+    )
 
     def __post_init__(self) -> None:
         for name, value in (("theta_input", self.theta_input), ("theta_hidden", self.theta_hidden)):

@@ -22,6 +22,7 @@ from deltawave.options import option
 class DeltaRNN(DeltaMachine):
     """On-chip weights, three MxV channels (DeltaRNN, FPGA 2018)."""
 
+    clock_hz: float = option(125e6, unit="Hz", doc="Clock frequency", source="[recall 85%]")
     weight_bits: int = option(16, unit="bit", doc="Width of a weight", source="Q8.8 [seed]")
     weight_fraction_bits: int | None = option(
         8,
@@ -92,4 +93,4 @@ class DeltaRNN(DeltaMachine):
         return cost.deltarnn_memories(self, cells)
 
 
-DELTARNN_ZYNQ7100 = DeltaRNN(name="deltarnn-zynq7100", clock_hz=125e6)
+DELTARNN_ZYNQ7100 = DeltaRNN(name="deltarnn-zynq7100")
