@@ -1,6 +1,6 @@
 """The real networks and inputs that benchmarks and long checks use, with their own front ends.
 
-Nothing of it is part of the project: networks and recordings are found where DELTAWAVE_SHARED points (default ../shared).
+Nothing of it is part of the project: networks and recordings lie where DELTAWAVE_SHARED points (default ../shared).
 """
 
 import json
@@ -19,7 +19,7 @@ SHARED = Path(os.environ.get("DELTAWAVE_SHARED", Path(__file__).parents[2] / "sh
 
 @dataclass(frozen=True)
 class Case:
-    """A network file and what it is run on. `labels`: one item a stream; `limit_points`: accuracy the search may lose."""
+    """A network file and what it is run on. `labels`: one item a stream."""
 
     name: str
     model: Path
