@@ -5,7 +5,10 @@ python benchmarks/real_models.py [--case NAME]... [--theta 0.125]... [--json FIL
 
 import argparse
 import json
+import os
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; its products here are small
 
 from real_cases import CASES
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from deltawave.machines.deltarnn.machine import DeltaMachine
 
 SEARCHED_SHIFTS = range(-6, 7)
-MOST_SAMPLES = 256
+MOST_SAMPLES = 128
 ROOM_BITS = 8  # before the point of every accumulator
 Matrix = NDArray[np.float64]
 
@@ -38,13 +39,10 @@ def pick(machine: DeltaMachine, weights: tuple[Matrix, Matrix], samples: Samples
     candidates = list(dict.fromkeys(_candidates(machine, weights, samples.x is not None)))
     if samples.x is None or len(candidates) == 1:
         return candidates[0]
-    x = _spread(samples.x)
-    h = np.zeros((1, weights[1].shape[1])) if samples.h is None else _spread(samples.h)
-    errors = [
-        _error(machine, formats.fraction, formats.shift, weights[0], x)
-        + _error(machine, formats.fraction, 0, weights[1], h)
-        for formats in candidates
-    ]
+    x = _Product(machine, weights[0], _spread(samples.x))
+    h = None if samples.h is None else _Product(machine, weights[1], _spread(samples.h))
+    h_error = cache(lambda fraction: 0.0 if h is None else h.error(fraction, 0))
+    errors = [x.error(formats.fraction, formats.shift) + h_error(formats.fraction) for formats in candidates]
     return candidates[int(np.argmin(errors))]
 
 
@@ -66,13 +64,20 @@ def _spread(values: Floats) -> Matrix:
     return np.asarray(values[chosen], np.float64)
 
 
-def _error(machine: DeltaMachine, fraction: int, shift: int, weights: Matrix, values: Matrix) -> float:
-    """Mean squared error of a product; infinite where the accumulators could not hold twice the largest."""
-    exact = values @ weights.T
-    weight, activation = Fixed(machine.weight_bits - fraction, fraction), machine.activation
-    limit = 2.0 ** (machine.accumulator_bits - 2 - fraction - activation.fraction_bits)
-    if np.abs(exact).max() >= limit:
-        return float("inf")
-    heard = activation.value(activation.quantise(np.ldexp(values, -shift)))
-    stored = weight.value(weight.quantise(np.ldexp(weights, shift)))
-    return float(np.mean((heard @ stored.T - exact) ** 2))
+class _Product:
+    """A product of the float network, to be compared with the machine's."""
+
+    def __init__(self, machine: DeltaMachine, weights: Matrix, values: Matrix) -> None:
+        self._machine, self._weights, self._values = machine, weights, values
+        self._exact = values @ weights.T
+        self._largest = float(np.abs(self._exact).max())
+
+    def error(self, fraction: int, shift: int) -> float:
+        """Mean squared error; infinite where the accumulators could not hold twice the largest sum."""
+        machine, activation = self._machine, self._machine.activation
+        if self._largest >= 2.0 ** (machine.accumulator_bits - 2 - fraction - activation.fraction_bits):
+            return float("inf")
+        weight = Fixed(machine.weight_bits - fraction, fraction)
+        heard = activation.value(activation.quantise(np.ldexp(self._values, -shift)))
+        stored = weight.value(weight.quantise(np.ldexp(self._weights, shift)))
+        return float(np.mean((heard @ stored.T - self._exact) ** 2))
