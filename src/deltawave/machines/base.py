@@ -30,6 +30,16 @@ class Verdict:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class MachineFigure:
+    """What only one machine has to tell of a run. A `value` of unit "share" goes from 0 to 1."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+
+
 class Executor(Protocol):
     """Runs one direction of one layer, keeping all its state."""
 
@@ -98,3 +108,7 @@ class Machine(Options, ABC):
     @abstractmethod
     def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic of the run, each with its source."""
+
+    def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
+        """What only this machine has to tell of a run; nothing by default."""
+        return ()

@@ -85,6 +85,8 @@ def _time(report: Report) -> Iterator[Figure]:
     )
     for unit, share in timing.utilisation.items():
         yield Figure(f"{unit} busy", share, "share", "busy cycles / cycles")
+    for unit, share in timing.critical.items():
+        yield Figure(f"{unit} critical", share, "share", "of the critical path of the first steps")
 
 
 def _sparsity(report: Report) -> Iterator[Figure]:
@@ -97,6 +99,8 @@ def _sparsity(report: Report) -> Iterator[Figure]:
         "columns sent, weighted by their weights",
     )
     yield Figure("zero weights", report.sparsity.zero_weights, "share", "compiled weights that are zero")
+    for own in report.particulars:
+        yield Figure(own.name, own.value, own.unit, own.source)
 
 
 def _energy(report: Report) -> Iterator[Figure]:

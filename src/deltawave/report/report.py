@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from deltawave.data.labels import Label
 from deltawave.files import PathLike
 from deltawave.hardware.cost import Cost
+from deltawave.hardware.timeline import Timeline
+from deltawave.machines.base import MachineFigure
 from deltawave.machines.program import Progress, Run, quiet, stacked
 from deltawave.network import FloatReference, Network, Stream
 from deltawave.report.figures import as_dict
@@ -35,7 +37,8 @@ class Quality:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long the run took on the machine alone. A step goes through all layers. `utilisation`: 0 to 1, by unit."""
+    """How long the run took on the machine alone. A step goes through all layers. By unit, from 0
+    to 1: `utilisation`, and `critical`, the share of the first steps' cycles that hang on it."""
 
     clock_hz: float
     steps: int
@@ -43,6 +46,7 @@ class Timing:
     worst_step_cycles: int
     operations: int
     utilisation: dict[str, float]
+    critical: dict[str, float]
 
     @property
     def cycles_per_step(self) -> float:
@@ -77,6 +81,7 @@ class Report:
     timing: Timing
     sparsity: Sparsity | None
     cost: Cost
+    particulars: tuple[MachineFigure, ...]
     notes: tuple[str, ...]
 
     @property
@@ -125,6 +130,7 @@ def measure(
         timing=_timing(run, work.machine),
         sparsity=sparsity_of(run),
         cost=run.cost,
+        particulars=run.program.machine.figures(list(run.program.cells.values()), run.activity),
         notes=_notes(run),
     )
 
@@ -166,7 +172,13 @@ def _timing(run: Run, operations: int) -> Timing:
         worst_step_cycles=_worst_step(list(timeline.step_cycles.values())),
         operations=operations,
         utilisation={unit: timeline.utilisation(unit) for unit in timeline.units},
+        critical=_critical(timeline),
     )
+
+
+def _critical(timeline: Timeline) -> dict[str, float]:
+    cycles = timeline.critical_cycles()
+    return {unit: count / sum(cycles.values()) for unit, count in cycles.items() if count}
 
 
 def _worst_step(parts: Sequence[NDArray[np.int64]]) -> int:

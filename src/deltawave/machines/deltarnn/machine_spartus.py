@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deltawave.errors import OptionError
 from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.base import CompiledCell, Samples
+from deltawave.machines.base import Activity, CompiledCell, MachineFigure, Samples
 from deltawave.machines.deltarnn import cost, timing_spartus
 from deltawave.machines.deltarnn.compile import compile_cell
 from deltawave.machines.deltarnn.cost import Columns
@@ -86,6 +86,15 @@ class Spartus(DeltaMachine):
         """All weights stay on chip, with their indices."""
         bits = sum(timing_spartus.stored_bits(self, delta_cell(cell).cell) for cell in cells)
         check_memory(self.name, bits, self.weight_memory_bytes)
+
+    def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
+        """How evenly the arrays are loaded, and how full the balanced columns are."""
+        balance = timing_spartus.balance(self, cells, activity)
+        padding = timing_spartus.padding(self, [delta_cell(cell).cell for cell in cells])
+        return (
+            MachineFigure("load balance", balance, "share", "mean work of an array / that of the fullest"),
+            MachineFigure("padding", padding, "share", "zeros stored so that every PE has as many weights"),
+        )
 
     @property
     def multipliers(self) -> int:

@@ -64,6 +64,13 @@ def stored_bits(machine: Spartus, cell: QuantisedCell) -> int:
     return int(column_entries(machine, cell).sum()) * (machine.weight_bits + machine.index_bits)
 
 
+def padding(machine: Spartus, cells: Sequence[QuantisedCell]) -> float:
+    """Share of the stored entries that are zeros, there so that every PE has as many."""
+    stored = sum(int(column_entries(machine, cell).sum()) for cell in cells)
+    non_zero = sum(int(np.count_nonzero(weights_of_columns(cell))) for cell in cells)
+    return 1 - non_zero / stored if stored else 0.0
+
+
 def column_cycles(machine: Spartus, cell: QuantisedCell) -> Cycles:
     """Cycles that a column takes, int64 [columns]."""
     return np.maximum(1, column_entries(machine, cell) // machine.array_pes)
