@@ -1,6 +1,6 @@
 """Trains the two digit networks and writes digits_gru.onnx and digits_lstm.onnx.
 
-    python train.py      # about three minutes on one core; needs build/train.npz and deltawave
+    python train.py      # about five minutes on one core; needs build/train.npz and deltawave
 
 Both see the delta threshold and the rounding in their forward pass. The LSTM is pruned on the way by
 column-balanced targeted dropout for 64 processing elements (Spartus): each keeps the same number of weights in
@@ -40,10 +40,15 @@ class Pruning:
 
 @dataclass(frozen=True)
 class Training:
-    """How a cell is trained. The threshold is that of inputs and states, in their own units."""
+    """How a cell is trained.
+
+    Each batch draws one of the thresholds, for inputs and states, and moves its frames up or down by at most
+    `mel_shift` mel bins, as if the speakers were smaller or larger.
+    """
 
     epochs: int
-    threshold: float = 0.25
+    thresholds: tuple[float, ...] = (0.25,)
+    mel_shift: int = 0
     batch: int = 64
     highest_rate: float = 4e-3
     pruning: Pruning | None = None
@@ -61,7 +66,10 @@ def train(cell: DeltaCell, frames: Tensor, labels: Tensor, training: Training) -
         kept = prune(cell, training.pruning, epoch, rng) if training.pruning else {}
         loss = 0.0
         for chosen in torch.randperm(len(frames))[: batches * training.batch].view(batches, -1):
-            loss += descend(cell, optimiser, frames[chosen], labels[chosen], training.threshold) / batches
+            shift = int(rng.integers(-training.mel_shift, training.mel_shift + 1))
+            shifted = nn.functional.pad(frames[chosen], (shift, -shift))
+            threshold = float(rng.choice(training.thresholds))
+            loss += descend(cell, optimiser, shifted, labels[chosen], threshold) / batches
             schedule.step()
             hold(cell, kept)
         print(f"epoch {epoch + 1:2} of {training.epochs}: loss {loss:.4f}", flush=True)
@@ -103,7 +111,15 @@ def hold(cell: DeltaCell, kept: dict[str, Tensor]) -> None:
 
 NETWORKS = {
     "gru": (DeltaGRU, Training(epochs=12)),
-    "lstm": (DeltaLSTM, Training(epochs=24, pruning=Pruning(elements=64, gamma=0.875, anneal_epochs=12))),
+    "lstm": (
+        DeltaLSTM,
+        Training(
+            epochs=36,
+            thresholds=(0.0, 0.125, 0.25),
+            mel_shift=2,
+            pruning=Pruning(elements=64, gamma=0.875, anneal_epochs=12),
+        ),
+    ),
 }
 
 
