@@ -1,4 +1,4 @@
-"""Every example of README.md and docs/ runs and prints what the document shows.
+"""Every example of README.md, docs/ and examples/ runs and prints what the document shows.
 
     DELTAWAVE_REFRESH=1 pytest tests/documents
 
@@ -16,7 +16,11 @@ from sybil.example import SybilFailure
 from documents.examples import PRINTED, parse, refreshed
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").rglob("README.md")),
+]
 REFRESH = "DELTAWAVE_REFRESH" in os.environ
 
 
