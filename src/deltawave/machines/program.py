@@ -4,6 +4,8 @@ What the machine takes runs in its exact arithmetic; the rest stays on the host,
 everything that must survive from call to call: the network's own state tensors and the machine's memories.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,9 +71,14 @@ class Program:
         what happened for `activity`; without it a session of any length needs no more memory."""
         return Session(self, plain=plain, record=record)
 
-    def run(self, data: Data, *, plain: bool = False, progress: Progress = quiet) -> "Run":
-        """Run streams of calls (see `as_streams`): the exact outputs and what happened. Raises InputError."""
-        streams = as_streams(self.network, data)
+    def run(self, data: Data, *, plain: bool = False, progress: Progress = quiet) -> Run:
+        """Run data (see `as_streams`): the exact outputs and what happened. Raises InputError."""
+        return self.run_streams(as_streams(self.network, data), plain=plain, progress=progress)
+
+    def run_streams(
+        self, streams: Sequence[Stream], *, plain: bool = False, progress: Progress = quiet
+    ) -> Run:
+        """Run streams of calls that have the exact types and shapes, as `as_streams` makes them."""
         session = self.session(plain=plain)
         outputs = []
         for done, stream in enumerate(streams):
