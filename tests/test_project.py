@@ -81,6 +81,12 @@ def test_web_addresses_are_those_a_reader_needs() -> None:
     assert found == set()
 
 
+def test_links_between_files_lead_somewhere() -> None:
+    pages = [(path, text) for path, text in texts() if path.suffix == ".md"]
+    links = {(path, link) for path, text in pages for link in re.findall(r"\]\(([^():#]+)\)", text)}
+    assert {(path, link) for path, link in links if not (path.parent / link).exists()} == set()
+
+
 def test_every_dependency_says_what_for() -> None:
     project = PROJECT["project"]
     wanted = [
