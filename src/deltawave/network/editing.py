@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from deltawave.errors import NetworkError
+from deltawave.network.inference import infer
 from deltawave.network.limits import LIMITS, Limits
 from deltawave.network.onnx_types import attributes, dims, in_order, reads, subgraphs
 
@@ -164,19 +164,6 @@ class Editor:
                 node.name = "" if candidate in self._node_names else candidate
             seen.add(node.name)
         self._node_names |= seen
-
-
-def infer(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """Inputs, outputs and inferred values of a model with their types."""
-    try:
-        graph = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True).graph
-    except Exception as error:  # the extension module raises types of its own
-        raise NetworkError(f"the shapes contradict each other: {str(error).splitlines()[0][:300]}") from error
-    constants = [
-        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-        for tensor in graph.initializer
-    ]
-    return [*constants, *graph.input, *graph.value_info, *graph.output]
 
 
 def rename_reads(node: onnx.NodeProto, old: str, new: str) -> None:

@@ -8,14 +8,14 @@ class Limits:
     """Bounds on a model. Raise them for a model you trust; every message that refuses names its bound.
 
     file_bytes: the file; tensor_bytes: all stored tensors together, and any one tensor while running;
-    computed_bytes: all constants computed while reading; messages: protobuf messages in the file; nodes: in all graphs
+    computed_bytes: all constants computed while reading; fields: protobuf fields in the file; nodes: in all graphs
     together, functions inlined; nesting: of graphs in graphs.
     """
 
     file_bytes: int = 1 << 28
     tensor_bytes: int = 1 << 30
     computed_bytes: int = 1 << 28
-    messages: int = 1_000_000
+    fields: int = 2_000_000
     nodes: int = 50_000
     nesting: int = 16
 

@@ -13,6 +13,7 @@ from onnx import helper
 
 from deltawave.errors import NetworkError
 from deltawave.network.functions import inline_functions
+from deltawave.network.inference import infer
 from deltawave.network.limits import Limits
 from deltawave.network.onnx_types import BITS, dims, in_order, label, reads, subgraphs
 
@@ -28,6 +29,7 @@ def check_model(model: onnx.ModelProto, limits: Limits) -> onnx.ModelProto:
     _check_nodes(model, limits)
     _check_interface(model.graph, limits)
     _order(model.graph, frozenset())
+    _complete_outputs(model)
     try:
         onnx.checker.check_model(model)
     except Exception as error:  # the checker raises types of its own extension module
@@ -154,6 +156,15 @@ def _check_interface(graph: onnx.GraphProto, limits: Limits) -> None:
             raise NetworkError(
                 f"{value.name} has the shape {dims(value)}; at most {limits.tensor_bytes} values are taken"
             )
+
+
+def _complete_outputs(model: onnx.ModelProto) -> None:
+    """Give outputs that are declared without a shape the shape that is inferred."""
+    bare = [value for value in model.graph.output if dims(value) is None]
+    found = {value.name: value for value in infer(model)} if bare else {}
+    for value in bare:
+        if value.name in found:
+            value.type.CopyFrom(found[value.name].type)
 
 
 def _order(graph: onnx.GraphProto, outer: frozenset[str]) -> None:

@@ -59,7 +59,7 @@ def _parse(place: str, data: bytes, limits: Limits) -> onnx.ModelProto:
     if len(data) > limits.file_bytes:
         raise NetworkError(f"{place} is larger than {limits.file_bytes} bytes (Limits.file_bytes)")
     try:
-        scan(data, onnx.ModelProto.DESCRIPTOR, limits.messages)
+        scan(data, onnx.ModelProto.DESCRIPTOR, limits.fields)
         model = onnx.ModelProto.FromString(data)
     except (Truncated, DecodeError) as error:
         raise NetworkError(

@@ -7,8 +7,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from deltawave.errors import NetworkError
-from deltawave.network.editing import IR_VERSION, Array, infer
+from deltawave.network.editing import IR_VERSION, Array
 from deltawave.network.graph import Network
+from deltawave.network.inference import infer
 from deltawave.network.layers import Layer, Recurrent
 from deltawave.network.onnx_types import reads
 

@@ -186,7 +186,7 @@ class _Trace:
 
 
 def _stream_shape(value: onnx.ValueInfoProto | None) -> tuple[int, ...] | None:
-    """The shape for one stream: a free size of a state is the batch, and a stream has one. None if too large to number."""
+    """The shape for one stream: a free size of a state is the batch, and a stream has one. None if it is too large."""
     sizes = None if value is None else dims(value)
     shape = None if sizes is None else tuple(size if isinstance(size, int) else 1 for size in sizes)
     return shape if shape is not None and 0 < prod(shape) * 8 <= _MOST_BYTES else None
