@@ -23,6 +23,14 @@ Layout layout_of(Kind kind) {
     }
 }
 
+// Columns to fetch before they are needed: more from farther memory, fewer where they would crowd the first cache.
+constexpr int fetch_ahead_in_l3 = 24;
+
+int fetch_ahead(int64_t weight_bytes) {
+    if (weight_bytes < 4 << 20) return 16;
+    return weight_bytes < 20 << 20 ? fetch_ahead_in_l3 : most_ahead;
+}
+
 int padded(int count) { return (count + tile_units - 1) / tile_units * tile_units; }
 
 bool is_small(const int16_t* weights, int64_t count) {
@@ -84,11 +92,11 @@ void Cell::add_stream(const std::vector<int>& gates, const int16_t* weights, int
 
 // A 17-bit move takes up to three pieces; after the list come the columns to fetch ahead, and room for a whole vector.
 void Cell::make_lists(Stream& stream, int sets) {
-    size_t room = size_t(3 * (padded(stream.columns) / threads + tile_units) + columns_ahead + tile_units), lists = size_t(sets * threads);
+    size_t room = size_t(3 * (padded(stream.columns) / threads + tile_units) + most_ahead + tile_units), lists = size_t(sets * threads);
     stream.list_columns = Buffer<int32_t>(room * lists);
     stream.list_moves = Buffer<int16_t>(room * lists);
     for (size_t i = 0; i < lists; ++i)
-        stream.lists.push_back({stream.list_columns.data() + i * room, stream.list_moves.data() + i * room, 0, 0, 0, 0});
+        stream.lists.push_back({stream.list_columns.data() + i * room, stream.list_moves.data() + i * room, 0, 0, 0, 0, 0});
 }
 
 Cell::Span Cell::share(int columns, int thread) const {
@@ -138,7 +146,7 @@ void Cell::run_ahead(int thread, const int16_t* xs, int steps, int first_set, ui
         std::copy(xs + t * int64_t(shape.inputs) + mine.first, xs + t * int64_t(shape.inputs) + mine.last, row + mine.first);
         uint8_t* row_flags = flags ? flags + int64_t(t) * columns() : nullptr;
         if (product == Product::delta) {
-            detect(stream, thread, t, row, row_flags);
+            detect(stream, thread, t, row, row_flags, fetch_ahead_in_l3);
         } else {
             const int16_t* before = t ? row - stride : stream.sent[first_set ^ 1].data();
             count_of(thread, stream) += publish_values(mine, row, before, row, row_flags);
@@ -211,7 +219,7 @@ int32_t* Cell::start_memory(const Step& step, int tile) const {
 }
 
 void Cell::publish(Stream& stream, int thread, int set, const int16_t* now, uint8_t* flags) {
-    if (product == Product::delta) return detect(stream, thread, set, now, flags);
+    if (product == Product::delta) return detect(stream, thread, set, now, flags, fetch_ahead(bytes));
     int16_t* after = stream.sent[set].data();
     const int16_t* before = stream.sent[set ^ 1].data();
     int sent = publish_values(share(stream.columns, thread), now, before, after, flags ? flags + stream.flag : nullptr);
@@ -229,7 +237,7 @@ int Cell::publish_values(const Span& mine, const int16_t* now, const int16_t* be
     return sent;
 }
 
-void Cell::detect(Stream& stream, int thread, int list_set, const int16_t* now, uint8_t* flags) {
+void Cell::detect(Stream& stream, int thread, int list_set, const int16_t* now, uint8_t* flags, int ahead) {
     Span mine = share(stream.columns, thread);
     Sends& sends = list(stream, list_set, thread);
     sends.count = sends.sum = sends.sent = 0;
@@ -244,7 +252,8 @@ void Cell::detect(Stream& stream, int thread, int list_set, const int16_t* now, 
         sends.moves[sends.count++] = 0;
     }
     int next_panel = (stream.columns + 1) / 2 * 2;
-    for (int i = 0; i < columns_ahead; ++i)
+    sends.ahead = ahead;
+    for (int i = 0; i < ahead; ++i)
         sends.columns[sends.count + i] = (sends.count ? sends.columns[i] : 0) + next_panel;
 }
 

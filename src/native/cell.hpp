@@ -104,7 +104,7 @@ private:
     void multiply_and_update(int thread, const Step&);
     void reset_and_update(int thread, const Step&);
     void publish(Stream&, int thread, int set, const int16_t* now, uint8_t* flags);
-    void detect(Stream&, int thread, int list_set, const int16_t* now, uint8_t* flags);
+    void detect(Stream&, int thread, int list_set, const int16_t* now, uint8_t* flags, int ahead);
     int publish_values(const Span&, const int16_t* now, const int16_t* before, int16_t* after, uint8_t* flags) const;
     void run_ahead(int thread, const int16_t* xs, int steps, int first_set, uint8_t* flags);
     void run_chunk(int thread, const int16_t* xs, int steps, int first_set, int32_t* hs, uint8_t* flags);

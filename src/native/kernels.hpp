@@ -9,7 +9,7 @@
 namespace deltawave {
 
 constexpr int tile_units = 64;
-constexpr int columns_ahead = 64;  // fetched by the delta kernel before they are needed; lists are that much longer
+constexpr int most_ahead = 56;
 
 enum class Kind { gru, gru_before, lstm, rnn };
 
@@ -38,10 +38,11 @@ struct Arithmetic {
 };
 
 // What one thread sends in one step: columns and how far each moved, padded to an even number with moves by zero.
+// `ahead` more columns follow: the first ones again in the next panel. The delta kernel fetches that far ahead.
 struct Sends {
     int32_t* columns;
     int16_t* moves;
-    int32_t count;
+    int32_t count, ahead;
     int32_t sum;       // of all moves, modulo 2^32
     int32_t sent;      // values, some of which take more than one move
     int64_t distance;  // sum of all |moves|
@@ -73,9 +74,9 @@ struct Kernels {
     // out[blocks][64] = in + W values for `pairs` pairs of columns; `sum` is that of all values
     void (*dense)(const void* panel, int weight_bytes, int blocks, const int16_t* values, int32_t sum, int pairs,
                   const int32_t* in, int32_t* out);
-    // the same for four vectors of values `stride` apart, results `out_stride` apart
-    void (*dense_four)(const void* panel, int weight_bytes, int blocks, const int16_t* values, int64_t stride,
-                       const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride);
+    // the same for `steps` vectors of values, a multiple of 4, `stride` apart; results are `out_stride` apart
+    void (*dense_steps)(const void* panel, int weight_bytes, int blocks, const int16_t* values, int64_t stride, int steps,
+                        const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride);
     void (*add)(const int32_t* from, int count, int32_t* to);
     int32_t (*sum)(const int16_t* values, int count);
 

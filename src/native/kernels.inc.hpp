@@ -15,6 +15,8 @@ namespace {
 
 using namespace deltawave;
 
+constexpr int dense_ahead = 4096;  // bytes fetched before they are needed: a fifth faster from the third cache
+
 template <class V>
 Place delta_place(int weight_bytes, int row) {
     int n = V::count, rows_per_vector = V::bytes / weight_bytes, sums = 4 / weight_bytes;
@@ -37,6 +39,12 @@ typename V::Vector pair_of(const int16_t* values) {
     return V::set(both);
 }
 
+// Vector number v of what will be read, once for each cache line.
+template <class V>
+void fetch(const uint8_t* from, int v) {
+    if (v * V::bytes % 64 == 0) __builtin_prefetch(from + v * V::bytes);
+}
+
 // Adds two sums that hold a low and a high row (see above) to 2 * count memories.
 template <class V>
 void add_two_rows(typename V::Vector both, typename V::Vector high, typename V::Vector raised, const int32_t* in,
@@ -55,14 +63,12 @@ void delta_bytes(const uint8_t* panel, const Sends& sends, const int32_t* in, in
     for (int i = 0; i < sends.count; i += 2) {
         const uint8_t* a = panel + int64_t(sends.columns[i]) * stride;
         const uint8_t* b = panel + int64_t(sends.columns[i + 1]) * stride;
-        const uint8_t* a_ahead = panel + int64_t(sends.columns[i + columns_ahead]) * stride;
-        const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + columns_ahead]) * stride;
+        const uint8_t* a_ahead = panel + int64_t(sends.columns[i + sends.ahead]) * stride;
+        const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + sends.ahead]) * stride;
         auto moves = pair_of<V>(sends.moves + i);
         UNROLLED for (int v = 0; v < vectors; ++v) {
-            if (v * V::bytes % 64 == 0) {
-                __builtin_prefetch(a_ahead + v * V::bytes);
-                __builtin_prefetch(b_ahead + v * V::bytes);
-            }
+            fetch<V>(a_ahead, v);
+            fetch<V>(b_ahead, v);
             auto va = V::load(a + v * V::bytes), vb = V::load(b + v * V::bytes);
             auto low = V::pair_low(va, vb), high = V::pair_high(va, vb);
             sums[v][0] = V::dot(sums[v][0], low, moves);
@@ -88,14 +94,12 @@ void delta_words(const uint8_t* panel, const Sends& sends, const int32_t* in, in
     for (int i = 0; i < sends.count; i += 2) {
         const uint8_t* a = panel + int64_t(sends.columns[i]) * stride;
         const uint8_t* b = panel + int64_t(sends.columns[i + 1]) * stride;
-        const uint8_t* a_ahead = panel + int64_t(sends.columns[i + columns_ahead]) * stride;
-        const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + columns_ahead]) * stride;
+        const uint8_t* a_ahead = panel + int64_t(sends.columns[i + sends.ahead]) * stride;
+        const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + sends.ahead]) * stride;
         auto moves = pair_of<V>(sends.moves + i);
         UNROLLED for (int v = 0; v < vectors; ++v) {
-            if (v * V::bytes % 64 == 0) {
-                __builtin_prefetch(a_ahead + v * V::bytes);
-                __builtin_prefetch(b_ahead + v * V::bytes);
-            }
+            fetch<V>(a_ahead, v);
+            fetch<V>(b_ahead, v);
             auto va = V::load(a + v * V::bytes), vb = V::load(b + v * V::bytes);
             sums[v][0] = V::dot(sums[v][0], V::pair_low(va, vb), moves);
             sums[v][1] = V::dot(sums[v][1], V::pair_high(va, vb), moves);
@@ -113,6 +117,7 @@ void dense_bytes(const uint8_t* panel, const int16_t* values, int32_t sum, int p
     for (int k = 0; k < pairs; ++k, panel += Blocks * tile_units * 2) {
         auto pair = pair_of<V>(values + 2 * k);
         UNROLLED for (int v = 0; v < vectors; ++v) {
+            fetch<V>(panel + dense_ahead, v);
             auto weights = V::load(panel + v * V::bytes);
             both[v] = V::dot(both[v], weights, pair);
             high[v] = V::dot(high[v], V::high_bytes(weights), pair);
@@ -130,7 +135,10 @@ void dense_words(const uint8_t* panel, const int16_t* values, int pairs, const i
     for (auto& sum : sums) sum = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += Blocks * tile_units * 4) {
         auto pair = pair_of<V>(values + 2 * k);
-        UNROLLED for (int v = 0; v < vectors; ++v) sums[v] = V::dot(sums[v], V::load(panel + v * V::bytes), pair);
+        UNROLLED for (int v = 0; v < vectors; ++v) {
+            fetch<V>(panel + dense_ahead, v);
+            sums[v] = V::dot(sums[v], V::load(panel + v * V::bytes), pair);
+        }
     }
     UNROLLED for (int v = 0; v < vectors; ++v)
         V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v]));
@@ -139,7 +147,8 @@ void dense_words(const uint8_t* panel, const int16_t* values, int pairs, const i
 // One vector of rows of one block against four vectors of values.
 template <class V>
 void dense_bytes_four(const uint8_t* panel, int64_t panel_stride, const int16_t* values, int64_t stride,
-                      const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride) {
+                      const int32_t* sums, int pairs, const int32_t* in, int64_t in_stride, int32_t* out,
+                      int64_t out_stride) {
     constexpr int steps = 4, vectors = V::bytes == 64 ? 2 : 1;
     typename V::Vector both[steps][vectors], high[steps][vectors];
     UNROLLED for (int s = 0; s < steps; ++s)
@@ -157,13 +166,13 @@ void dense_bytes_four(const uint8_t* panel, int64_t panel_stride, const int16_t*
         UNROLLED for (int v = 0; v < vectors; ++v) {
             int at = 2 * v * V::count;
             auto raised = V::set(int32_t(uint32_t(sums[s]) * 128));
-            add_two_rows<V>(both[s][v], high[s][v], raised, in + at, out + s * out_stride + at);
+            add_two_rows<V>(both[s][v], high[s][v], raised, in + s * in_stride + at, out + s * out_stride + at);
         }
 }
 
 template <class V>
 void dense_words_four(const uint8_t* panel, int64_t panel_stride, const int16_t* values, int64_t stride, int pairs,
-                      const int32_t* in, int32_t* out, int64_t out_stride) {
+                      const int32_t* in, int64_t in_stride, int32_t* out, int64_t out_stride) {
     typename V::Vector sums[4][2];
     for (auto& two : sums) two[0] = two[1] = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += panel_stride)
@@ -173,22 +182,39 @@ void dense_words_four(const uint8_t* panel, int64_t panel_stride, const int16_t*
         }
     UNROLLED for (int s = 0; s < 4; ++s)
         UNROLLED for (int v = 0; v < 2; ++v)
-            V::store(out + s * out_stride + v * V::count, V::add(V::load(in + v * V::count), sums[s][v]));
+            V::store(out + s * out_stride + v * V::count, V::add(V::load(in + s * in_stride + v * V::count), sums[s][v]));
+}
+
+// A block of rows and columns that fits the first cache, for all steps. `sums` of whole rows go with their first block.
+template <class V>
+void dense_block(const uint8_t* weights, int weight_bytes, int64_t panel_stride, const int16_t* values, int64_t stride,
+                 int steps, const int32_t* sums, int pairs, const int32_t* in, int64_t in_stride, int32_t* out,
+                 int64_t out_stride) {
+    static const int32_t zeros[4] = {};
+    for (int s = 0; s < steps; s += 4) {
+        const int16_t* four = values + s * stride;
+        const int32_t *from = in + s * in_stride, *four_sums = sums ? sums + s : zeros;
+        int32_t* to = out + s * out_stride;
+        if (weight_bytes == 1)
+            dense_bytes_four<V>(weights, panel_stride, four, stride, four_sums, pairs, from, in_stride, to, out_stride);
+        else
+            dense_words_four<V>(weights, panel_stride, four, stride, pairs, from, in_stride, to, out_stride);
+    }
 }
 
 template <class V>
-void dense_four(const void* panel, int weight_bytes, int blocks, const int16_t* values, int64_t stride,
-                const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride) {
-    const auto* bytes = static_cast<const uint8_t*>(panel);
-    int64_t panel_stride = int64_t(blocks) * tile_units * 2 * weight_bytes;
-    int rows_at_once = weight_bytes == 2 ? 2 * V::count : (V::bytes == 64 ? 4 : 2) * V::count;
-    for (int row = 0; row < blocks * tile_units; row += rows_at_once, in += rows_at_once, out += rows_at_once) {
-        const uint8_t* rows = bytes + row * 2 * weight_bytes;
-        if (weight_bytes == 1)
-            dense_bytes_four<V>(rows, panel_stride, values, stride, sums, pairs, in, out, out_stride);
-        else
-            dense_words_four<V>(rows, panel_stride, values, stride, pairs, in, out, out_stride);
-    }
+void dense_steps(const void* panel, int weight_bytes, int blocks, const int16_t* values, int64_t stride, int steps,
+                 const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride) {
+    constexpr int pairs_at_once = 256;
+    const int64_t panel_stride = int64_t(blocks) * tile_units * 2 * weight_bytes;
+    const int rows_at_once = weight_bytes == 2 ? 2 * V::count : (V::bytes == 64 ? 4 : 2) * V::count;
+    for (int row = 0; row < blocks * tile_units; row += rows_at_once)
+        for (int pair = 0; pair < pairs; pair += pairs_at_once) {
+            const uint8_t* weights = static_cast<const uint8_t*>(panel) + row * 2 * weight_bytes + pair * panel_stride;
+            const int count = pairs - pair < pairs_at_once ? pairs - pair : pairs_at_once;
+            dense_block<V>(weights, weight_bytes, panel_stride, values + 2 * pair, stride, steps, pair ? nullptr : sums,
+                           count, (pair ? out : in) + row, pair ? out_stride : 0, out + row, out_stride);
+        }
 }
 
 template <class V, int Blocks>
@@ -421,7 +447,7 @@ void reset(const Arithmetic& arithmetic, const int32_t* memory, const int16_t* h
 
 template <class V>
 constexpr Kernels kernels_of(const char* name) {
-    return {name, V::blocks_at_once, delta_place<V>, dense_place<V>, delta<V>, dense<V>, dense_four<V>,
+    return {name, V::blocks_at_once, delta_place<V>, dense_place<V>, delta<V>, dense<V>, dense_steps<V>,
             add<V>, sum<V>, detect<V>, look_up<V>, update<V>, reset<V>};
 }
 

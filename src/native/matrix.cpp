@@ -60,19 +60,16 @@ void Matrix::dense(int tile, const int16_t* values, const int32_t* in, int32_t* 
 
 void Matrix::dense_steps(int tile, const int16_t* values, int64_t stride, int steps, const int32_t* in, int32_t* out,
                          int64_t out_stride) const {
-    int step = 0;
-    for (; step + 4 <= steps; step += 4) {
-        const int16_t* four = values + step * stride;
-        int32_t sums[4];
-        for (int s = 0; s < 4; ++s) sums[s] = kernels->sum(four + s * stride, column_count);
-        for (int number = 0; number < panel_count; ++number) {
-            Panel p = panel(tile, number);
-            int at = p.first * tile_units;
-            kernels->dense_four(p.weights, weight_bytes, p.blocks, four, stride, sums, (column_count + 1) / 2, in + at,
-                                out + step * out_stride + at, out_stride);
-        }
+    int fours = steps / 4 * 4;
+    std::vector<int32_t> sums;
+    for (int step = 0; step < fours; ++step) sums.push_back(kernels->sum(values + step * stride, column_count));
+    for (int number = 0; number < panel_count; ++number) {
+        Panel p = panel(tile, number);
+        int at = p.first * tile_units;
+        kernels->dense_steps(p.weights, weight_bytes, p.blocks, values, stride, fours, sums.data(),
+                             (column_count + 1) / 2, in + at, out + at, out_stride);
     }
-    for (; step < steps; ++step) dense(tile, values + step * stride, in, out + step * out_stride);
+    for (int step = fours; step < steps; ++step) dense(tile, values + step * stride, in, out + step * out_stride);
 }
 
 }  // namespace deltawave
