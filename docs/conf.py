@@ -42,7 +42,9 @@ def short_types(app, what, name, obj, options, signature, returns):
 
 
 def _with_aliases(text):
-    text = re.sub(r"[~\w.]*_Buffer \| .*? \| [~\w.]*_NestedSequence\[complex \| bytes \| str\]", "ArrayLike", text)
+    text = re.sub(
+        r"[~\w.]*_Buffer \| .*? \| [~\w.]*_NestedSequence\[complex \| bytes \| str\]", "ArrayLike", text
+    )
     return re.sub(
         r"~?(?:numpy\.)?ndarray\[tuple\[.*?\], ~?(?:numpy\.)?dtype\[([^\]]*)\]\]", r"NDArray[\1]", text
     )

@@ -1,5 +1,7 @@
 """Deltawave: a network on a published accelerator - exact outputs, cycles, energy and area from one run.
 
+The way through it:
+
     import deltawave as dw
 
     network = dw.load("digits.onnx")
