@@ -27,6 +27,8 @@ TRAIN_VARIANTS = (
     "sandro", "shelby", "Storm", "victor", "zac", "anika", "grandma", "norbert",
 )  # fmt: skip
 TEST_VARIANTS = ("m5", "m7", "f3", "f5", "Alicia", "belinda", "david", "john", "Mike", "paul")
+QUIET = 0.02  # of the peak: silence that is cut off
+TAIL_SAMPLES = 800  # left after the word, if it is short enough
 TRAIN_CLIPS, TEST_CLIPS, CALIBRATION_CLIPS = 4800, 200, 32
 
 Clips = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -73,14 +75,14 @@ def resample(samples: Floats, rate_hz: int) -> Floats:
 
 
 def trim(samples: Floats) -> Floats:
-    loud = np.flatnonzero(np.abs(samples) > 0.02)
+    loud = np.flatnonzero(np.abs(samples) > QUIET)
     return samples[loud[0] : loud[-1] + 1]
 
 
 def record(rng: np.random.Generator, speech: Floats) -> Floats:
     """A clip of fixed length: the utterance somewhere in it, white noise 30 to 50 dB below its peak, a gain."""
     clip = np.zeros(clip_samples(CLIP_FRAMES))
-    start = rng.integers(0, max(1, len(clip) - len(speech) - 800))
+    start = rng.integers(0, max(1, len(clip) - len(speech) - TAIL_SAMPLES))
     clip[start : start + len(speech)] = speech[: len(clip) - start]
     noise = rng.normal(size=len(clip)) * 10.0 ** (rng.uniform(-50.0, -30.0) / 20.0)
     gain = 10.0 ** (rng.uniform(-10.0, -1.0) / 20.0)

@@ -66,13 +66,18 @@ def train(cell: DeltaCell, frames: Tensor, labels: Tensor, training: Training) -
         kept = prune(cell, training.pruning, epoch, rng) if training.pruning else {}
         loss = 0.0
         for chosen in torch.randperm(len(frames))[: batches * training.batch].view(batches, -1):
-            shift = int(rng.integers(-training.mel_shift, training.mel_shift + 1))
-            shifted = nn.functional.pad(frames[chosen], (shift, -shift))
+            heard = shifted(frames[chosen], training.mel_shift, rng)
             threshold = float(rng.choice(training.thresholds))
-            loss += descend(cell, optimiser, shifted, labels[chosen], threshold) / batches
+            loss += descend(cell, optimiser, heard, labels[chosen], threshold) / batches
             schedule.step()
             hold(cell, kept)
         print(f"epoch {epoch + 1:2} of {training.epochs}: loss {loss:.4f}", flush=True)
+
+
+def shifted(frames: Tensor, furthest: int, rng: np.random.Generator) -> Tensor:
+    """The frames moved along their mel bins, zeros coming in at the edge."""
+    bins = int(rng.integers(-furthest, furthest + 1))
+    return nn.functional.pad(frames, (bins, -bins))
 
 
 def descend(
