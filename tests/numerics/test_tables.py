@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltawave.errors import OptionError
-from deltawave.numerics import exact_table, stepped_table
+from deltawave.numerics import ActivationTable, exact_table, stepped_table
 
 SCALARS = {
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
@@ -54,3 +54,12 @@ def test_steps_finer_than_the_format_are_refused() -> None:
     with pytest.raises(OptionError) as caught:
         stepped_table("tanh", 8, 9)
     assert str(caught.value) == "steps of 2^-9 do not fit an output of 8 fraction bits"
+
+
+@pytest.mark.parametrize(("first", "entries"), [(0, 0), (-(2**15) - 1, 3), (2**15 - 2, 3)])
+def test_a_table_that_is_empty_or_leaves_16_bits_is_refused(first: int, entries: int) -> None:
+    with pytest.raises(OptionError) as caught:
+        ActivationTable("odd", first, np.zeros(entries, np.int16))
+    assert str(caught.value) == (
+        f"the table odd goes from {first} to {first + entries - 1}; tables have 16-bit inputs, at least one"
+    )

@@ -32,7 +32,7 @@ FUNCTIONS: dict[str, Function] = {
 class ActivationTable:
     """`first` is the input of `values[0]`; inputs and outputs are integers of the machine's activation format.
 
-    values: int16 [entries], read-only.
+    values: int16 [entries], read-only. Raises OptionError for a table that is empty or leaves the 16-bit inputs.
     """
 
     name: str
@@ -40,6 +40,10 @@ class ActivationTable:
     values: NDArray[np.int16]
 
     def __post_init__(self) -> None:
+        if not len(self.values) or not -(1 << 15) <= self.first <= self.last < 1 << 15:
+            raise OptionError(
+                f"the table {self.name} goes from {self.first} to {self.last}; tables have 16-bit inputs, at least one"
+            )
         self.values.setflags(write=False)
 
     @property

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.errors import ProgramError
-from deltawave.kernels.cell import MEMORIES, CellKind, QuantisedCell
+from deltawave.errors import OptionError, ProgramError
+from deltawave.kernels.cell import GATES, MEMORIES, QuantisedCell
 from deltawave.machines.base import Executor
 from deltawave.machines.deltarnn.executors import NativeExecutor, PlainExecutor
 from deltawave.numerics import ActivationTable, Fixed
+
+TABLES = ("gate", "candidate", "output")
+NUMBERS = (
+    "weight_bits",
+    "weight_fraction_bits",
+    "accumulator_bits",
+    "accumulator_saturates",
+    "theta_x",
+    "theta_h",
+)
+MATRICES = {"weights_x": (2, np.int16), "weights_h": (2, np.int16), "bias": (1, np.int32)}
+"""Dimensions and types."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,74 +78,71 @@ class DeltaCell:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything, as arrays by name; `restore` is the inverse."""
-        c = self.cell
-        a = c.activation
-        scalars = [
-            get_args(CellKind).index(c.kind), a.integer_bits, a.fraction_bits, a.overflow == "wrap", c.weight_bits,
-            c.weight_fraction_bits, c.accumulator_bits, c.accumulator_saturates, c.theta_x, c.theta_h,
-            self.input_shift, self.bias_shift,
-        ]  # fmt: skip
-        tables = {name: getattr(c, name) for name in ("gate", "candidate", "output")}
+        c, a = self.cell, self.cell.activation
+        tables = {use: getattr(c, use) for use in TABLES}
+        numbers = {name: np.array(getattr(c, name), np.int64) for name in NUMBERS}
         return {
-            "scalars": np.array(scalars, np.int64),
-            "weights_x": c.weights_x,
-            "weights_h": c.weights_h,
-            "bias": c.bias,
-            "table_names": np.array([t.name for t in tables.values()]),
-            "table_firsts": np.array([t.first for t in tables.values()], np.int64),
-            **{f"table_{name}": t.values for name, t in tables.items()},
+            "kind": np.array(c.kind),
+            "activation": np.array([a.integer_bits, a.fraction_bits, a.overflow == "wrap"], np.int64),
+            **numbers,
+            "shifts": np.array([self.input_shift, self.bias_shift], np.int64),
+            **{name: getattr(c, name) for name in MATRICES},
+            **{f"{use}_name": np.array(table.name) for use, table in tables.items()},
+            **{f"{use}_first": np.array(table.first, np.int64) for use, table in tables.items()},
+            **{f"{use}_values": table.values for use, table in tables.items()},
         }
 
 
 def restore(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> DeltaCell:
     """The cell that `arrays` came from. Raises ProgramError for arrays that make no cell."""
     try:
-        return _restore(name, arrays)
-    except (KeyError, ValueError, IndexError, AssertionError, TypeError) as error:
+        input_shift, bias_shift = (int(shift) for shift in arrays["shifts"].astype(np.int64))
+        return DeltaCell(name, _quantised(arrays), input_shift, bias_shift)
+    except (KeyError, ValueError, IndexError, TypeError, OptionError) as error:
         raise ProgramError(
             f"cell {name} of the program file is damaged ({error!r}); compile the network again"
         ) from None
 
 
-def _restore(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> DeltaCell:
-    (
-        kind,
-        integer,
-        fraction,
-        wraps,
-        bits,
-        weight_fraction,
-        accumulator,
-        saturates,
-        theta_x,
-        theta_h,
-        shift,
-        bias_shift,
-    ) = (int(value) for value in cast(NDArray[np.int64], arrays["scalars"]))
-    firsts = cast(NDArray[np.int64], arrays["table_firsts"])
-    names = ("gate", "candidate", "output")
-    tables = [
-        ActivationTable(str(arrays["table_names"][k]), int(firsts[k]), arrays[f"table_{n}"].astype(np.int16))
-        for k, n in enumerate(names)
-    ]
-    quantised = QuantisedCell(
-        kind=cast(CellKind, get_args(CellKind)[kind]),
-        weights_x=arrays["weights_x"].astype(np.int16),
-        weights_h=arrays["weights_h"].astype(np.int16),
-        bias=arrays["bias"].astype(np.int32),
+def _quantised(arrays: Mapping[str, NDArray[np.generic]]) -> QuantisedCell:
+    kind = str(arrays["kind"])
+    weights_x, weights_h, bias = (_integers(arrays, *matrix) for matrix in MATRICES.items())
+    if kind not in GATES:
+        raise ValueError(f"no cell of kind {kind!r}")
+    hidden = weights_h.shape[1]
+    if not len(weights_x) == len(weights_h) == len(GATES[kind]) * hidden:
+        raise ValueError(f"weights of {weights_x.shape} and {weights_h.shape} make no {kind}")
+    if bias.shape != (len(MEMORIES[kind]) * hidden,):
+        raise ValueError(f"a bias of {bias.shape} is not that of a {kind} of {hidden}")
+    integer, fraction, wraps = (int(part) for part in _integers(arrays, "activation", (1, np.int64)))
+    numbers: dict[str, Any] = {name: int(_integers(arrays, name, (0, np.int64))) for name in NUMBERS}
+    saturates = bool(numbers.pop("accumulator_saturates"))
+    tables: dict[str, Any] = {use: _table(arrays, use) for use in TABLES}
+    return QuantisedCell(
+        kind=kind,
+        weights_x=weights_x,
+        weights_h=weights_h,
+        bias=bias,
         activation=Fixed(integer, fraction, "wrap" if wraps else "saturate"),
-        weight_bits=bits,
-        weight_fraction_bits=weight_fraction,
-        accumulator_bits=accumulator,
-        accumulator_saturates=bool(saturates),
-        gate=tables[0],
-        candidate=tables[1],
-        output=tables[2],
-        theta_x=theta_x,
-        theta_h=theta_h,
+        accumulator_saturates=saturates,
+        **numbers,
+        **tables,
     )
-    assert len(MEMORIES[quantised.kind]) * quantised.hidden == len(quantised.bias)
-    return DeltaCell(name, quantised, shift, bias_shift)
+
+
+def _table(arrays: Mapping[str, NDArray[np.generic]], use: str) -> ActivationTable:
+    first = int(_integers(arrays, f"{use}_first", (0, np.int64)))
+    return ActivationTable(
+        str(arrays[f"{use}_name"]), first, _integers(arrays, f"{use}_values", (1, np.int16))
+    )
+
+
+def _integers(arrays: Mapping[str, NDArray[np.generic]], name: str, form: tuple[int, type]) -> NDArray[Any]:
+    """The array of that name, which must have these dimensions and this type."""
+    array = arrays[name]
+    if (array.ndim, array.dtype) != (form[0], np.dtype(form[1])):
+        raise ValueError(f"{name} is {array.dtype} of {array.ndim} dimensions")
+    return array
 
 
 def _table_text(use: str, table: ActivationTable) -> str:
