@@ -5,8 +5,7 @@ ONNX model of the same meaning. Passes edit the outermost graph; what subgraphs 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import chain, count
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,8 @@ class Editor:
         # before IR version 4 every initializer was listed as an input too
         self.inputs = [value for value in graph.input if value.name not in self._stored]
         self.outputs = list(graph.output)
+        self._names = Names(self._all_names())
+        self._node_names = Names(node.name for node in self.nodes)
         self._name_nodes()
 
     def model(self) -> onnx.ModelProto:
@@ -64,27 +65,19 @@ class Editor:
         self._decoded[name] = value
         self.room_bytes -= value.nbytes
 
-    def drop(self, nodes: Iterable[onnx.NodeProto]) -> None:
-        """Remove nodes."""
-        gone = {id(node) for node in nodes}
-        self.nodes = [node for node in self.nodes if id(node) not in gone]
-
     def new_constant(self, value: Array, like: str) -> str:
         """A new constant; its name begins with `like`."""
-        (name,) = self.new_names([like])
+        name = self.new_name(like)
         self.set_constant(name, value)
         return name
 
-    def new_names(self, like: Sequence[str]) -> list[str]:
-        """Tensor names that nothing has, each beginning with the wish for it."""
-        taken = self.names_read() | {name for node in self.nodes for name in node.output} | set(self._stored)
-        taken |= {value.name for value in self.inputs}
-        return _unused(like, taken)
+    def new_name(self, like: str) -> str:
+        """A tensor name that nothing has, beginning with `like`."""
+        return self._names.new(like)
 
     def new_node_name(self, like: str) -> str:
-        """A node name that nothing has; it is taken from now on."""
-        (name,) = _unused([like], self._node_names)
-        return name
+        """A node name that nothing has, beginning with `like`."""
+        return self._node_names.new(like)
 
     def names_read(self) -> set[str]:
         """Every tensor that a node or the outside reads."""
@@ -106,17 +99,19 @@ class Editor:
         """Names of the graph's outputs."""
         return {value.name for value in self.outputs}
 
-    def replace(self, old: Iterable[onnx.NodeProto], new: Sequence[onnx.NodeProto]) -> None:
-        """Put new nodes at the place of the first of the old ones."""
-        gone = {id(node) for node in old}
-        first = min(index for index, node in enumerate(self.nodes) if id(node) in gone)
-        after = [node for node in self.nodes[first:] if id(node) not in gone]
-        self.nodes = [*self.nodes[:first], *new, *after]
+    def substitute(self, changes: Mapping[int, Sequence[onnx.NodeProto]]) -> None:
+        """Put new nodes (or none) in the place of old ones, which are named by their `id`."""
+        kept = [changes.get(id(node), [node]) for node in self.nodes]
+        self.nodes = [node for nodes in kept for node in nodes]
 
-    def rename_reads(self, old: str, new: str) -> None:
-        """Let every node, subgraphs included, read `new` instead of `old`."""
+    def drop(self, nodes: Iterable[onnx.NodeProto]) -> None:
+        """Remove nodes."""
+        self.substitute({id(node): [] for node in nodes})
+
+    def rename_reads(self, names: Mapping[str, str]) -> None:
+        """Let every node, subgraphs included, read other tensors: old name -> new name."""
         for node in self.nodes:
-            rename_reads(node, old, new)
+            rename_reads(node, names)
 
     def sort(self) -> None:
         """Put the nodes in an order in which they can run."""
@@ -151,32 +146,56 @@ class Editor:
         graph = helper.make_graph(self.nodes, self.name, [*self.inputs, *large], self.outputs, small)
         return helper.make_model(graph, opset_imports=self.opsets, ir_version=IR_VERSION)
 
+    def _all_names(self) -> Iterator[str]:
+        """Every tensor name, those inside subgraphs included."""
+        yield from (value.name for value in [*self.inputs, *self.outputs])
+        yield from self._stored
+        waiting = list(self.nodes)
+        while waiting:
+            node = waiting.pop()
+            yield from [*node.input, *node.output]
+            for graph in subgraphs(node):
+                yield from (value.name for value in [*graph.input, *graph.initializer])
+                waiting.extend(graph.node)
+
     def _name_nodes(self) -> None:
         """Every node gets a name of its own."""
-        self._node_names = {node.name for node in self.nodes}
         seen: set[str] = set()
-        numbers: Counter[str] = Counter()
         for node in self.nodes:
-            base = node.name or node.op_type.lower()
-            while not node.name or node.name in seen:
-                numbers[base] += 1
-                candidate = f"{base}_{numbers[base]}"
-                node.name = "" if candidate in self._node_names else candidate
+            if not node.name or node.name in seen:
+                node.name = self.new_node_name(node.name or node.op_type.lower())
             seen.add(node.name)
-        self._node_names |= seen
 
 
-def rename_reads(node: onnx.NodeProto, old: str, new: str) -> None:
-    """Let a node and its subgraphs read `new` instead of `old`."""
+class Names:
+    """Names taken so far."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._numbers: Counter[str] = Counter()
+
+    def new(self, wish: str) -> str:
+        """The wish itself, or with a number after it; it is taken from now on."""
+        name = wish
+        while name in self._taken:
+            self._numbers[wish] += 1
+            name = f"{wish}_{self._numbers[wish] + 1}"
+        self._taken.add(name)
+        return name
+
+
+def rename_reads(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+    """Let a node and its subgraphs read other tensors: old name -> new name."""
     for index, name in enumerate(node.input):
-        if name == old:
-            node.input[index] = new
+        if name in names:
+            node.input[index] = names[name]
     for graph in subgraphs(node):
         for inner in graph.node:
-            rename_reads(inner, old, new)
+            rename_reads(inner, names)
+        made = {name for inner in graph.node for name in inner.output}
         for value in graph.output:
-            if value.name == old and all(old not in inner.output for inner in graph.node):
-                graph.node.append(helper.make_node("Identity", [new], [old]))
+            if value.name in names and value.name not in made:
+                graph.node.append(helper.make_node("Identity", [names[value.name]], [value.name]))
 
 
 def axes_of(node: onnx.NodeProto, editor: Editor, position: int = 1) -> list[int] | None:
@@ -199,14 +218,3 @@ def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     return copy
-
-
-def _unused(like: Sequence[str], taken: set[str]) -> list[str]:
-    """Names that are not taken; they are from now on."""
-    found = []
-    for wish in like:
-        candidates = chain([wish], (f"{wish}_{number}" for number in count(2)))
-        name = next(candidate for candidate in candidates if candidate not in taken)
-        taken.add(name)
-        found.append(name)
-    return found

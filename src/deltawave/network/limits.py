@@ -16,7 +16,7 @@ class Limits:
     tensor_bytes: int = 1 << 30
     computed_bytes: int = 1 << 28
     fields: int = 2_000_000
-    nodes: int = 50_000
+    nodes: int = 20_000
     nesting: int = 16
 
 

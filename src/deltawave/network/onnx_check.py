@@ -18,12 +18,13 @@ from deltawave.network.limits import Limits
 from deltawave.network.onnx_types import BITS, dims, in_order, label, reads, subgraphs
 
 OLDEST_OPSET = 7
-DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
+STANDARD = {"", "ai.onnx"}
+DOMAINS = {*STANDARD, "ai.onnx.ml", "com.microsoft"}
 
 
 def check_model(model: onnx.ModelProto, limits: Limits) -> onnx.ModelProto:
     """The model, functions inlined and nodes in order. Raises NetworkError naming the broken rule, node or tensor."""
-    _check_opset(model)
+    _opset(model)
     model = inline_functions(model, limits)
     _check_tensors(model, limits)
     _check_nodes(model, limits)
@@ -85,8 +86,9 @@ def stored_bytes(tensor: onnx.TensorProto, count: int) -> int:
     return -(-count * BITS.get(tensor.data_type, 0) // 8)
 
 
-def _check_opset(model: onnx.ModelProto) -> None:
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+def _opset(model: onnx.ModelProto) -> int:
+    """The one version of the ONNX operators that the model uses."""
+    versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD]
     newest = onnx.defs.onnx_opset_version()
     if len(versions) != 1:
         raise NetworkError(f"the model declares {len(versions)} versions of the ONNX operators, not one")
@@ -94,6 +96,7 @@ def _check_opset(model: onnx.ModelProto) -> None:
         raise NetworkError(
             f"the model uses opset {versions[0]}, opsets {OLDEST_OPSET} to {newest} are read; export it again"
         )
+    return int(versions[0])
 
 
 def _check_tensors(model: onnx.ModelProto, limits: Limits) -> None:
@@ -129,7 +132,7 @@ def _check_stored(tensor: onnx.TensorProto, count: int) -> None:
 
 
 def _check_nodes(model: onnx.ModelProto, limits: Limits) -> None:
-    count = 0
+    count, opset = 0, _opset(model)
     for graph in all_graphs(model, limits):
         count += len(graph.node)
         if count > limits.nodes:
@@ -139,6 +142,9 @@ def _check_nodes(model: onnx.ModelProto, limits: Limits) -> None:
         for node in graph.node:
             if node.domain not in DOMAINS:
                 raise NetworkError(f"{label(node)} is of the domain {node.domain!r}, which is not known")
+            # operators of other domains ONNX Runtime must know
+            if node.domain in STANDARD and not onnx.defs.has(node.op_type, opset):
+                raise NetworkError(f"{label(node)}: there is no such operator in opset {opset}")
             if any(attribute.ref_attr_name for attribute in node.attribute):
                 raise NetworkError(f"{label(node)} refers to an attribute of a function, but is in none")
 

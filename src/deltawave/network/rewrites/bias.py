@@ -24,7 +24,7 @@ class _Line:
 def fold_lines(editor: Editor) -> bool:
     """Add and BatchNormalization after Conv, Gemm or a MatMul of two matrices go into its weights and bias."""
     shapes, makers, readers = editor.infer_shapes(), editor.makers(), editor.readers()
-    outputs, changed = editor.output_names(), False
+    outputs, done = editor.output_names(), list[onnx.NodeProto]()
     for node in list(editor.nodes):
         line = _batch_norm(editor, node) or _addition(editor, node, shapes)
         product = makers.get(line.product) if line else None
@@ -33,11 +33,11 @@ def fold_lines(editor: Editor) -> bool:
         folded = _folded(editor, product, line, shapes)
         if folded is not None:
             folded.output[0] = node.output[0]
-            editor.replace([product], [folded])
-            editor.drop([node])
-            makers[node.output[0]] = folded
-            changed = True
-    return changed
+            product.CopyFrom(folded)
+            makers[node.output[0]] = product
+            done.append(node)
+    editor.drop(done)
+    return bool(done)
 
 
 def _batch_norm(editor: Editor, node: onnx.NodeProto) -> _Line | None:

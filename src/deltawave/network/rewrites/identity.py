@@ -4,20 +4,44 @@ import numpy as np
 import onnx
 
 from deltawave.network.editing import Editor, static_shape
-from deltawave.network.onnx_types import attributes, reads, subgraphs
+from deltawave.network.onnx_types import attributes
 
 SHAPERS = ("Reshape", "Expand", "Slice", "Transpose")
 
 
 def remove_identities(editor: Editor) -> bool:
     """Identity, Dropout as at inference, Cast to the same type, x + 0, x * 1, slices and reshapes to the same go."""
-    shapes = editor.infer_shapes()
-    changed = False
-    for node in list(editor.nodes):
-        source = _handed_on(editor, node, shapes)
-        if source and _bypass(editor, node, source):
-            changed = True
-    return changed
+    shapes, makers, outputs = editor.infer_shapes(), editor.makers(), editor.output_names()
+    names: dict[str, str] = {}
+    done = []
+    for node in editor.nodes:
+        source = _newest(names, _handed_on(editor, node, shapes))
+        result = node.output[0] if node.output else ""
+        if not source:
+            continue
+        if result not in outputs:
+            names[result] = source
+        elif source in makers and source not in outputs:
+            # an output keeps its name: what made the source makes it directly
+            maker = makers[result] = makers[source]
+            maker.output[list(maker.output).index(source)] = result
+            names[source] = result
+        else:
+            continue
+        done.append(node)
+    editor.drop(done)
+    editor.rename_reads({name: _newest(names, name) for name in names})
+    return bool(done)
+
+
+def _newest(names: dict[str, str], name: str) -> str:
+    """What a tensor is called now. Names passed on the way are brought up to date, so long chains stay cheap."""
+    passed = []
+    while name in names:
+        passed.append(name)
+        name = names[name]
+    names.update(dict.fromkeys(passed, name))
+    return name
 
 
 def _handed_on(editor: Editor, node: onnx.NodeProto, shapes: dict[str, onnx.ValueInfoProto]) -> str:
@@ -77,23 +101,3 @@ def _fits(constant: tuple[int, ...], shape: list[int] | None) -> bool:
     if all(size == 1 for size in constant):
         return True
     return shape is not None and np.broadcast_shapes(constant, tuple(shape)) == tuple(shape)
-
-
-def _bypass(editor: Editor, node: onnx.NodeProto, source: str) -> bool:
-    """Take the node out: readers read `source`; an output of the graph is made by the source's maker directly."""
-    name = node.output[0]
-    if name not in editor.output_names():
-        editor.rename_reads(name, source)
-        editor.drop([node])
-        return True
-    maker = editor.makers().get(source)
-    if maker is None or source in editor.output_names() or _read_inside(editor, source):
-        return False
-    editor.drop([node])
-    editor.rename_reads(source, name)
-    maker.output[list(maker.output).index(source)] = name
-    return True
-
-
-def _read_inside(editor: Editor, name: str) -> bool:
-    return any(name in reads(node) - set(node.input) for node in editor.nodes if list(subgraphs(node)))

@@ -10,9 +10,7 @@ from deltawave.network.onnx_types import attributes
 def inline_ifs(editor: Editor) -> bool:
     """An If with a constant condition becomes the nodes of the branch taken."""
     known = [node for node in editor.nodes if node.op_type == "If" and _condition(editor, node) is not None]
-    for node in known:
-        branch = attributes(node)["then_branch" if _condition(editor, node) else "else_branch"]
-        editor.replace([node], _opened(editor, node, branch))
+    editor.substitute({id(node): _opened(editor, node) for node in known})
     return bool(known)
 
 
@@ -21,19 +19,19 @@ def _condition(editor: Editor, node: onnx.NodeProto) -> bool | None:
     return None if value is None or value.size != 1 else bool(value.reshape(()))
 
 
-def _opened(editor: Editor, node: onnx.NodeProto, branch: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The branch's nodes under names that nothing else has; its outputs get the names of the If's."""
+def _opened(editor: Editor, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """The nodes of the branch taken, under names that nothing else has; its outputs get the names of the If's."""
+    branch = attributes(node)["then_branch" if _condition(editor, node) else "else_branch"]
     inner = [_copy(entry) for entry in branch.node]
     made = [name for entry in inner for name in entry.output if name] + [
         entry.name for entry in branch.initializer
     ]
-    names = dict(zip(made, editor.new_names(made), strict=True))
+    names = {name: editor.new_name(name) for name in made}
     for tensor in branch.initializer:
         editor.set_constant(names[tensor.name], numpy_helper.to_array(tensor))
     for entry in inner:
         entry.name = editor.new_node_name(entry.name or entry.op_type.lower())
-        for old, new in names.items():
-            rename_reads(entry, old, new)
+        rename_reads(entry, names)
         entry.output[:] = [names.get(name, name) for name in entry.output]
     for result, given in zip(branch.output, node.output, strict=True):
         source = names.get(result.name, result.name)

@@ -17,8 +17,7 @@ def steps_first(editor: Editor) -> bool:
         for node in editor.nodes
         if attributes(node).get("layout", 0) and node.op_type in ("LSTM", "GRU", "RNN")
     ]
-    for node in found:
-        editor.replace([node], _turned(editor, node))
+    editor.substitute({id(node): _turned(editor, node) for node in found})
     return bool(found)
 
 
@@ -30,11 +29,11 @@ def _turned(editor: Editor, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     before, after = [], []
     for position in (0, 5, 6):
         if position < len(node.input) and node.input[position]:
-            (turned.input[position],) = editor.new_names([f"{node.input[position]}_steps_first"])
+            turned.input[position] = editor.new_name(f"{node.input[position]}_steps_first")
             before.append(_transpose(editor, node.input[position], turned.input[position], _SWAP))
     for position, name in enumerate(node.output):
         if name:
-            (turned.output[position],) = editor.new_names([f"{name}_steps_first"])
+            turned.output[position] = editor.new_name(f"{name}_steps_first")
             order = _SWAP if position else _BATCH_FIRST
             after.append(_transpose(editor, turned.output[position], name, order))
     return [*before, turned, *after]

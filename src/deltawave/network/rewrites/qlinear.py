@@ -13,13 +13,9 @@ _AXIS_SINCE = 13  # the opset from which DequantizeLinear takes a scale for each
 def spell_out_quantised(editor: Editor) -> bool:
     """QLinear nodes with constant scales are spelled out. ONNX Runtime joins them to the same integer kernels again."""
     found = [node for node in editor.nodes if node.op_type in ("QLinearConv", "QLinearMatMul")]
-    changed = False
-    for node in found:
-        spelled = _spelled(editor, node)
-        if spelled:
-            editor.replace([node], spelled)
-            changed = True
-    return changed
+    changes = {id(node): _spelled(editor, node) for node in found}
+    editor.substitute({key: nodes for key, nodes in changes.items() if nodes})
+    return any(changes.values())
 
 
 def _spelled(editor: Editor, node: onnx.NodeProto) -> list[onnx.NodeProto]:
@@ -31,11 +27,11 @@ def _spelled(editor: Editor, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         w_scale.size > 1 and (editor.opset < _AXIS_SINCE or node.op_type == "QLinearMatMul")
     ) or x_scale.size > 1:
         return []
-    x, w, y = editor.new_names([f"{node.name}_x", f"{node.name}_w", f"{node.name}_y"])
+    x, w, y = (editor.new_name(f"{node.name}_{part}") for part in "xwy")
     nodes = [_dequantise(editor, node.input[0:3], x, None), _dequantise(editor, node.input[3:6], w, w_scale)]
     inputs = [x, w]
     if len(node.input) > 8 and node.input[8]:
-        (bias,) = editor.new_names([f"{node.name}_b"])
+        bias = editor.new_name(f"{node.name}_b")
         scale = editor.new_constant(np.asarray(x_scale.reshape(-1)[0] * w_scale), f"{node.name}_b_scale")
         zero = editor.new_constant(np.zeros(w_scale.shape, np.int32), f"{node.name}_b_zero")
         nodes.append(_dequantise(editor, [node.input[8], scale, zero], bias, w_scale))

@@ -17,13 +17,13 @@ _OLD_FORM = 9  # before it, Scan had a batch axis and sequence lengths
 
 def recognise_scans(editor: Editor) -> bool:
     """Every Scan that steps through one sequence with one cell, and hands out nothing but its state, becomes a node."""
-    changed = False
-    for node in list(editor.nodes):
+    changes = {}
+    for node in editor.nodes:
         found = _cell_of(editor, node) if node.op_type == "Scan" and editor.opset >= _OLD_FORM else None
         if found is not None and not _counts(editor, node, found):
-            editor.replace([node], _as_node(editor, node, found))
-            changed = True
-    return changed
+            changes[id(node)] = _as_node(editor, node, found)
+    editor.substitute(changes)
+    return bool(changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ def _as_node(editor: Editor, node: onnx.NodeProto, found: _Stepped) -> list[onnx
         x = reshape(editor, nodes, x, [0, -1, match.w.shape[1]])
     h = reshape(editor, nodes, node.input[found.h], [1, -1, match.hidden])
     c = "" if found.c is None else reshape(editor, nodes, node.input[found.c], [1, -1, match.hidden])
-    y, y_h, y_c = editor.new_names([f"{node.name}_y", f"{node.name}_y_h", f"{node.name}_y_c"])
+    y, y_h, y_c = (editor.new_name(f"{node.name}_{part}") for part in ("y", "y_h", "y_c"))
     direction = "reverse" if found.reverse else "forward"
     nodes.append(cell_node(editor, match, x, h, c, [y, y_h, y_c] if c else [y, y_h], direction=direction))
     for position, name in enumerate(node.output):

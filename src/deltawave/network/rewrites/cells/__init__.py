@@ -18,8 +18,12 @@ from deltawave.network.states import ReturnPaths
 def recognise_cells(editor: Editor, declared: Mapping[str, str]) -> bool:
     """Written-out LSTM, GRU and RNN cells become nodes of one step. `declared`: state inputs and their outputs."""
     reader, matches = Reader(editor), find_cells(editor, declared)
+    changes: dict[int, list[onnx.NodeProto]] = {}
     for match in matches:
-        _rewrite(editor, reader, match)
+        made = [reader.makers[name] for name in (match.h_new, match.c_new) if name]
+        changes.update({id(node): [] for node in made})
+        changes[id(made[0])] = _nodes(editor, reader, match)
+    editor.substitute(changes)
     editor.sort()
     return bool(matches)
 
@@ -42,13 +46,13 @@ def find_cells(editor: Editor, declared: Mapping[str, str]) -> list[Match]:
     return [match for match in found if match is not None]
 
 
-def _rewrite(editor: Editor, reader: Reader, match: Match) -> None:
+def _nodes(editor: Editor, reader: Reader, match: Match) -> list[onnx.NodeProto]:
     """Reshape the vectors to one step of a batch, run the node, reshape its state back."""
     nodes: list[onnx.NodeProto] = []
     x = _join(editor, reader, nodes, match.x)
     h = reshape(editor, nodes, match.h, [1, -1, match.hidden])
     c = reshape(editor, nodes, match.c, [1, -1, match.hidden]) if match.c else ""
-    y_h, y_c = editor.new_names([f"{match.h_new}_last", f"{match.c_new}_last"])
+    y_h, y_c = (editor.new_name(f"{name}_last") for name in (match.h_new, match.c_new))
     node = cell_node(editor, match, x, h, c, ["", y_h, y_c] if match.c else ["", y_h])
     nodes.append(node)
     for last, result in ((y_h, match.h_new), (y_c, match.c_new)):
@@ -56,14 +60,13 @@ def _rewrite(editor: Editor, reader: Reader, match: Match) -> None:
             # at most one size is free: rows are compared before
             sizes = dims(reader.shapes[result]) or []
             reshape(editor, nodes, last, [size if isinstance(size, int) else -1 for size in sizes], result)
-    old = [entry for entry in editor.nodes if {match.h_new, match.c_new} & set(entry.output) - {""}]
-    editor.replace(old, nodes)
+    return nodes
 
 
 def _join(editor: Editor, reader: Reader, nodes: list[onnx.NodeProto], parts: tuple[str, ...]) -> str:
     steps = [reshape(editor, nodes, part, [1, -1, reader.width(part)]) for part in parts]
     if len(steps) == 1:
         return steps[0]
-    (joined,) = editor.new_names([f"{parts[0]}_joined"])
+    joined = editor.new_name(f"{parts[0]}_joined")
     nodes.append(helper.make_node("Concat", steps, [joined], name=editor.new_node_name("concat"), axis=2))
     return joined

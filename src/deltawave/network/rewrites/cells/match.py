@@ -143,7 +143,7 @@ def reshape(
     editor: Editor, nodes: list[onnx.NodeProto], source: str, shape: Sequence[int], result: str = ""
 ) -> str:
     """Append a Reshape; returns the name of its output."""
-    result = result or editor.new_names([f"{source}_step"])[0]
+    result = result or editor.new_name(f"{source}_step")
     wanted = editor.new_constant(np.array(shape, np.int64), f"{result}_shape")
     nodes.append(
         helper.make_node("Reshape", [source, wanted], [result], name=editor.new_node_name("reshape"))
