@@ -11,7 +11,7 @@ from deltawave.machines import families, machine, machines
 from deltawave.machines.base import Verdict
 from deltawave.machines.claims import rows
 from deltawave.network import load
-from deltawave.report.tables import digits
+from deltawave.report.tables import digits, plain
 
 
 def machine_list() -> str:
@@ -30,23 +30,19 @@ def parameters(name: str) -> str:
 
 
 def claims(family: str) -> str:
-    """Published figures beside ours."""
-    shown = [
-        (
-            row["machine"],
-            row["name"],
-            digits(row["reported"]),
-            "none" if row["ours"] is None else digits(row["ours"]),
-            "" if row["deviation"] is None else f"{100 * row['deviation']:+.1f} %",
-            row["unit"],
-            row["certainty"],
-            row["source"],
-            row.get("reason", ""),
-        )
-        for row in rows(families()[family].CLAIMS)
-    ]
-    headings = ("machine", "claim", "reported", "ours", "deviation", "unit", "certainty", "source", "reason")
-    return markdown(headings, shown)
+    """Published figures beside ours, reasons below."""
+    reasons: dict[str, int] = {}
+    shown = [_claim(row, reasons) for row in rows(families()[family].CLAIMS)]
+    headings = ("machine", "claim", "reported", "ours", "unit", "deviation", "certainty", "source")
+    return markdown(headings, shown) + "\n\n" + _numbered(reasons)
+
+
+def _claim(row: dict[str, str | float | None], reasons: dict[str, int]) -> tuple[object, ...]:
+    deviation = "" if row["deviation"] is None else f"{100 * row['deviation']:+.1f} %"
+    ours = "none" if row["ours"] is None else plain(row["ours"])
+    name = f"{row['name']}{_mark(row.get('reason', ''), reasons)}"
+    figures = (plain(row["reported"]), ours, row["unit"], deviation)
+    return (row["machine"], name, *figures, row["certainty"], row["source"])
 
 
 def constants() -> str:
@@ -67,8 +63,7 @@ def recurrent_support() -> str:
     shown = [
         (what, *(_verdict(m.verdict(layer), reasons) for m in known)) for what, layer in recurrent_layers()
     ]
-    notes = [f"{number}. {reason}" for reason, number in reasons.items()]
-    return markdown(("layer", *(f"`{m.name}`" for m in known)), shown) + "\n\n" + "\n".join(notes)
+    return markdown(("layer", *(f"`{m.name}`" for m in known)), shown) + "\n\n" + _numbered(reasons)
 
 
 def operators() -> str:
@@ -103,4 +98,13 @@ def _value(value: object) -> str:
 
 def _verdict(verdict: Verdict, reasons: dict[str, int]) -> str:
     word = "host" if not verdict.takes else "extension" if verdict.reason else "yes"
-    return f"{word} ({reasons.setdefault(verdict.reason, len(reasons) + 1)})" if verdict.reason else word
+    return word + _mark(verdict.reason, reasons)
+
+
+def _mark(reason: str, reasons: dict[str, int]) -> str:
+    """The number of a reason in the list below a table."""
+    return f" ({reasons.setdefault(reason, len(reasons) + 1)})" if reason else ""
+
+
+def _numbered(reasons: dict[str, int]) -> str:
+    return "\n".join(f"{number}. {reason}" for reason, number in reasons.items())
