@@ -3,8 +3,6 @@
 from numpy import bool_, int16, int32, int64, uint8
 from numpy.typing import NDArray
 
-def default_simd() -> str: ...
-
 class Cell:
     x: NDArray[int16]
     h: NDArray[int16]
@@ -26,7 +24,7 @@ class Cell:
         theta_x: int,
         theta_h: int,
         threads: int,
-        simd: str,
+        simd: str | None,
     ) -> None: ...
     def step(self) -> None: ...
     def run(self, xs: NDArray[int16], hs: NDArray[int32], sent: NDArray[uint8] | None) -> None: ...

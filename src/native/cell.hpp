@@ -12,8 +12,6 @@
 
 namespace deltawave {
 
-constexpr int steps_ahead = 32;  // whose input products are made together
-
 struct Shape {
     int inputs, hidden;
 };

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "cell.hpp"
@@ -22,9 +23,27 @@ namespace {
 template <class T, int Dimensions>
 using Array = nb::ndarray<T, nb::ndim<Dimensions>, nb::c_contig, nb::device::cpu>;
 
-std::string simd_wanted() {
-    const char* name = std::getenv("DELTAWAVE_SIMD");
-    return name ? name : "";
+[[noreturn]] void raise(const char* error, const std::string& message) {
+    PyErr_SetString(nb::module_::import_("deltawave.errors").attr(error).ptr(), message.c_str());
+    throw nb::python_error();
+}
+
+const Kernels& kernels_named(const std::string& name, const char* origin) {
+    try {
+        return choose_kernels(name);
+    } catch (const std::invalid_argument& problem) {
+        raise("OptionError", std::string("the vector instructions ") + origin + problem.what());
+    }
+}
+
+// What DELTAWAVE_SIMD asked for when the module was loaded.
+const std::string& simd_of_environment() {
+    static const std::string name = std::getenv("DELTAWAVE_SIMD") ? std::getenv("DELTAWAVE_SIMD") : "";
+    return name;
+}
+
+const Kernels& kernels_for(const std::optional<std::string>& simd) {
+    return simd ? kernels_named(*simd, "") : kernels_named(simd_of_environment(), "(DELTAWAVE_SIMD) ");
 }
 
 // Held while a cell works; a second caller is refused.
@@ -32,9 +51,7 @@ class Turn {
 public:
     explicit Turn(std::atomic_flag& busy) : busy(busy) {
         if (!busy.test_and_set(std::memory_order_acquire)) return;
-        auto error = nb::module_::import_("deltawave.errors").attr("InputError");
-        PyErr_SetString(error.ptr(), "this cell is at work in another thread; give every thread its own NativeCell");
-        throw nb::python_error();
+        raise("InputError", "this cell is at work in another thread; give every thread its own NativeCell");
     }
     ~Turn() { busy.clear(std::memory_order_release); }
 
@@ -52,7 +69,7 @@ public:
 
     PythonCell(int kind, Array<const int16_t, 2> weights_x, Array<const int16_t, 2> weights_h, nb::tuple formats,
                TableValues gate, int gate_first, TableValues candidate, int candidate_first, TableValues output,
-               int output_first, bool dense, int theta_x, int theta_h, int threads, const std::string& simd) {
+               int output_first, bool dense, int theta_x, int theta_h, int threads, const std::optional<std::string>& simd) {
         const int gates[] = {3, 3, 4, 1};
         require(kind >= 0 && kind < 4 && threads > 0 && weights_x.shape(1) > 0 && weights_h.shape(1) > 0, "kind, threads or size");
         size_t rows = size_t(gates[kind]) * weights_h.shape(1);
@@ -67,7 +84,7 @@ public:
         require(arithmetic.weight_fraction >= 0 && arithmetic.weight_fraction < 32 && arithmetic.fraction >= 0 &&
                     arithmetic.fraction < 31 && arithmetic.accumulator_bits >= 2 && arithmetic.accumulator_bits <= 32 &&
                     arithmetic.activation_bits >= 2 && arithmetic.activation_bits <= 16, "formats");
-        const Kernels& kernels = choose_kernels(simd.c_str());
+        const Kernels& kernels = kernels_for(simd);
         arithmetic.gate = own(kernels, 0, gate, gate_first);
         arithmetic.candidate = own(kernels, 1, candidate, candidate_first);
         arithmetic.output = own(kernels, 2, output, output_first);
@@ -150,19 +167,12 @@ nb::ndarray<nb::numpy, T, nb::ndim<1>> view(T* data, int count) {
 
 void bind_cells(nb::module_& m) {
     using namespace deltawave;
-    const std::string simd = simd_wanted();
-    try {
-        choose_kernels(simd.c_str());
-    } catch (const std::invalid_argument& problem) {
-        PyErr_SetString(nb::module_::import_("deltawave.errors").attr("OptionError").ptr(), problem.what());
-        throw nb::python_error();
-    }
-    m.def("default_simd", [simd] { return simd; }, "What DELTAWAVE_SIMD asked for when the module was loaded.");
+    simd_of_environment();
     nb::class_<PythonCell>(m, "Cell")
         .def(nb::init<int, Array<const int16_t, 2>, Array<const int16_t, 2>, nb::tuple, PythonCell::TableValues, int,
-                      PythonCell::TableValues, int, PythonCell::TableValues, int, bool, int, int, int, const std::string&>(),
+                      PythonCell::TableValues, int, PythonCell::TableValues, int, bool, int, int, int, const std::optional<std::string>&>(),
              "kind"_a, "weights_x"_a, "weights_h"_a, "formats"_a, "gate"_a, "gate_first"_a, "candidate"_a, "candidate_first"_a,
-             "output"_a, "output_first"_a, "dense"_a, "theta_x"_a, "theta_h"_a, "threads"_a, "simd"_a)
+             "output"_a, "output_first"_a, "dense"_a, "theta_x"_a, "theta_h"_a, "threads"_a, "simd"_a.none())
         .def("step", &PythonCell::step)
         .def("run", &PythonCell::run, "xs"_a, "hs"_a, "sent"_a.none())
         .def("load", &PythonCell::load)

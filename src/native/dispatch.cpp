@@ -25,19 +25,14 @@ bool has_avx512() {
 #endif
 }
 
-std::invalid_argument lacking(const std::string& name) {
-    return std::invalid_argument("this processor has no " + name + ", which DELTAWAVE_SIMD asks for; use scalar, or unset it");
-}
-
 }  // namespace
 
-const Kernels& choose_kernels(const char* wanted) {
-    std::string name = wanted ? wanted : "";
+const Kernels& choose_kernels(const std::string& name) {
     if (name == "scalar") return portable_kernels;
     if (!name.empty() && name != "avx2" && name != "avx512")
-        throw std::invalid_argument("DELTAWAVE_SIMD is scalar, avx2 or avx512, not '" + name + "'");
-    if (name == "avx512" && !has_avx512()) throw lacking(name);
-    if (name == "avx2" && !has_avx2()) throw lacking(name);
+        throw std::invalid_argument("are scalar, avx2 or avx512, not '" + name + "'");
+    if ((name == "avx512" && !has_avx512()) || (name == "avx2" && !has_avx2()))
+        throw std::invalid_argument("of this processor lack " + name + "; use scalar, or nothing to take the fastest");
 #if defined(DELTAWAVE_X86)
     if (name != "avx2" && has_avx512()) return avx512_kernels;
     if (has_avx2()) return avx2_kernels;

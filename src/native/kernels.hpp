@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace deltawave {
 
@@ -94,8 +95,9 @@ extern const Kernels portable_kernels;
 extern const Kernels avx2_kernels;
 extern const Kernels avx512_kernels;
 
-// The fastest kernels of this processor, or those named by DELTAWAVE_SIMD. Throws std::invalid_argument.
-const Kernels& choose_kernels(const char* name);
+// The fastest kernels of this processor (""), or those named. Throws std::invalid_argument, whose message goes on after
+// "the vector instructions".
+const Kernels& choose_kernels(const std::string& name);
 
 // The pointwise part in 64 bits, for any cell.
 void update_exactly(const Arithmetic&, const int32_t* memory, int16_t* h, int16_t* c);

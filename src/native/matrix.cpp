@@ -61,12 +61,12 @@ void Matrix::dense(int tile, const int16_t* values, const int32_t* in, int32_t* 
 void Matrix::dense_steps(int tile, const int16_t* values, int64_t stride, int steps, const int32_t* in, int32_t* out,
                          int64_t out_stride) const {
     int fours = steps / 4 * 4;
-    std::vector<int32_t> sums;
-    for (int step = 0; step < fours; ++step) sums.push_back(kernels->sum(values + step * stride, column_count));
+    int32_t sums[steps_ahead];
+    for (int step = 0; step < fours; ++step) sums[step] = kernels->sum(values + step * stride, column_count);
     for (int number = 0; number < panel_count; ++number) {
         Panel p = panel(tile, number);
         int at = p.first * tile_units;
-        kernels->dense_steps(p.weights, weight_bytes, p.blocks, values, stride, fours, sums.data(),
+        kernels->dense_steps(p.weights, weight_bytes, p.blocks, values, stride, fours, sums,
                              (column_count + 1) / 2, in + at, out + at, out_stride);
     }
     for (int step = fours; step < steps; ++step) dense(tile, values + step * stride, in, out + step * out_stride);

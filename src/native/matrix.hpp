@@ -8,6 +8,8 @@
 
 namespace deltawave {
 
+constexpr int steps_ahead = 32;  // at most, whose input products are made together
+
 enum class Product { delta, dense };
 
 // Where the rows of each gate begin: int16 [hidden, columns] each, row after row.
@@ -24,7 +26,7 @@ public:
     // out[gates][64] = in + W moves, or in + W values, for one tile
     void delta(int tile, const Sends& sends, const int32_t* in, int32_t* out) const;
     void dense(int tile, const int16_t* values, const int32_t* in, int32_t* out) const;
-    // the same for `steps` vectors
+    // the same for `steps` vectors, at most steps_ahead
     void dense_steps(int tile, const int16_t* values, int64_t stride, int steps, const int32_t* in, int32_t* out,
                      int64_t out_stride) const;
     // the delta products of `steps` steps, one list of moves for every step and thread, starting from zero

@@ -43,7 +43,7 @@ class NativeCell:
         _check_options(cell, mode, threads)
         self.cell = cell
         self.mode = mode
-        self._native = _native_cell(cell, mode, threads, _native.default_simd() if simd is None else simd)
+        self._native = _native_cell(cell, mode, threads, simd)
         self.step = self._native.step
         self.x, self.h, self.sent = self._native.x, self._native.h, self._native.sent
         self.reset()
@@ -95,7 +95,7 @@ class NativeCell:
         self.load(CellState.initial(self.cell))
 
 
-def _native_cell(cell: QuantisedCell, mode: Mode, threads: int, simd: str) -> "_native.Cell":
+def _native_cell(cell: QuantisedCell, mode: Mode, threads: int, simd: str | None) -> "_native.Cell":
     formats = (
         cell.weight_fraction_bits,
         cell.activation.fraction_bits,
@@ -107,26 +107,23 @@ def _native_cell(cell: QuantisedCell, mode: Mode, threads: int, simd: str) -> "_
     # A dense product can't saturate column by column: such a cell sends every change instead, with the same bits.
     exact = mode == "dense" and not cell.accumulator_saturates
     theta_x, theta_h = (0, 0) if mode == "dense" else (_theta(cell.theta_x), _theta(cell.theta_h))
-    try:
-        return _native.Cell(
-            kind=KINDS.index(cell.kind),
-            weights_x=np.ascontiguousarray(cell.weights_x, np.int16),
-            weights_h=np.ascontiguousarray(cell.weights_h, np.int16),
-            formats=formats,
-            gate=np.ascontiguousarray(cell.gate.values, np.int16),
-            gate_first=cell.gate.first,
-            candidate=np.ascontiguousarray(cell.candidate.values, np.int16),
-            candidate_first=cell.candidate.first,
-            output=np.ascontiguousarray(cell.output.values, np.int16),
-            output_first=cell.output.first,
-            dense=exact,
-            theta_x=theta_x,
-            theta_h=theta_h,
-            threads=threads,
-            simd=simd,
-        )
-    except ValueError as problem:
-        raise OptionError(str(problem)) from None
+    return _native.Cell(
+        kind=KINDS.index(cell.kind),
+        weights_x=np.ascontiguousarray(cell.weights_x, np.int16),
+        weights_h=np.ascontiguousarray(cell.weights_h, np.int16),
+        formats=formats,
+        gate=np.ascontiguousarray(cell.gate.values, np.int16),
+        gate_first=cell.gate.first,
+        candidate=np.ascontiguousarray(cell.candidate.values, np.int16),
+        candidate_first=cell.candidate.first,
+        output=np.ascontiguousarray(cell.output.values, np.int16),
+        output_first=cell.output.first,
+        dense=exact,
+        theta_x=theta_x,
+        theta_h=theta_h,
+        threads=threads,
+        simd=simd,
+    )
 
 
 def _theta(theta: int) -> int:
