@@ -46,8 +46,8 @@ def weights(
     """W, R and B of a recurrent node."""
     rows = GATES[kind] * hidden
     return {
-        "W": floats(rng, directions, rows, inputs),
-        "R": floats(rng, directions, rows, hidden),
+        "W": 0.5 * floats(rng, directions, rows, inputs),
+        "R": 0.5 * floats(rng, directions, rows, hidden),
         "B": floats(rng, directions, 2 * rows),
     }
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx
+
 from network.onnx_models import constants, floats, model, node, value
 
 INPUTS, HIDDEN = 3, 4
@@ -37,7 +38,7 @@ def keras_lstm(seed: int = 0, forget_bias: float = 0.0) -> onnx.ModelProto:
 
 
 def joined_lstm(seed: int = 0) -> onnx.ModelProto:
-    """One product of input and state joined, gates i g f o, with peepholes: TensorFlow's LSTMCell without projection."""
+    """One product of input and state joined, gates i g f o, peepholes: TensorFlow's LSTMCell without projection."""
     rng = np.random.default_rng(seed)
     nodes = [
         node("Concat", ["x", "h"], ["xh"], axis=-1),

@@ -143,7 +143,12 @@ class Editor:
                 small.append(tensor)
             else:
                 large.append(helper.make_tensor_value_info(name, tensor.data_type, list(tensor.dims)))
-        graph = helper.make_graph(self.nodes, self.name, [*self.inputs, *large], self.outputs, small)
+        # what a file says of its outputs is not believed
+        outputs = [
+            helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, None)
+            for value in self.outputs
+        ]
+        graph = helper.make_graph(self.nodes, self.name, [*self.inputs, *large], outputs, small)
         return helper.make_model(graph, opset_imports=self.opsets, ir_version=IR_VERSION)
 
     def _all_names(self) -> Iterator[str]:

@@ -39,8 +39,8 @@ class Network:
 
     `inputs` and `outputs` leave the state out; where only state comes out, the outputs are those of the state.
 
-    `model`: the canonical graph; its nodes have the names of the layers. `original`: the file's own graph, before any
-    rewriting but for bound inputs; the float reference runs it.
+    `model`: the canonical graph; its nodes have the names of the layers. `original`: the file's own graph, rewritten
+    only where ONNX Runtime could not run it and with bound inputs as constants; the float reference runs it.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """Runs models and host segments on ONNX Runtime: one thread, no noise."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -69,5 +70,12 @@ def make_session(model: onnx.ModelProto, *, optimise: bool = True) -> onnxruntim
 
 
 def _message(error: Exception) -> str:
-    """ONNX Runtime's message on one line."""
-    return " ".join(str(error).split())[:300]
+    """ONNX Runtime's message on one line, without its codes and the places in its own source."""
+    text = " ".join(str(error).split())
+    for noise in (
+        r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
+        r"Exception during initialization: ",
+        r"/\S+:\d+ [^)]*\) (const )?",
+    ):
+        text = re.sub(noise, "", text)
+    return text[:300]

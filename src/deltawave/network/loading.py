@@ -17,6 +17,7 @@ from deltawave.network.onnx_read import Source, read
 from deltawave.network.onnx_types import dims, dtype_name
 from deltawave.network.rewrites.bind import bind as bind_values
 from deltawave.network.rewrites.layout import steps_first
+from deltawave.network.rewrites.single_precision import in_single_precision
 from deltawave.network.runnable import check_runnable
 from deltawave.network.states import find_states
 from deltawave.network.typed_layers import layers_of
@@ -39,7 +40,9 @@ def load(
     editor = Editor(model, limits)
     _name_free_axes(editor)
     bind_values(editor, bind or {})
+    # what ONNX Runtime does not run is written as what it does before anything else
     steps_first(editor)
+    in_single_precision(editor)
     original = editor.model()
     # from here on the passes may rely on what ONNX Runtime checks: the right inputs, attributes and sizes
     check_runnable(editor, original, limits)

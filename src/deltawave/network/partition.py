@@ -52,7 +52,7 @@ def partition(network: Network, taken: Collection[str]) -> tuple[Segment, ...]:
     layers = {layer.name: layer for layer in network.layers}
     unknown = sorted(set(taken) - set(layers))
     if unknown:
-        raise NetworkError(f"the network has no layer {unknown[0]!r}")
+        raise NetworkError(f"the network has no layer {unknown[0]!r}; there are: {', '.join(layers)}")
     needs = {
         node.name: _needs(node, layers[node.name], node.name in taken) for node in network.model.graph.node
     }

@@ -97,8 +97,7 @@ def _folded(editor: Editor, product: onnx.NodeProto, line: _Line, shapes: Shapes
         else [product.input[1]]
     )
     stored.append(editor.new_constant(new_bias.astype(weights.dtype), f"{product.name}_bias"))
-    kept = {name: value for name, value in flags.items() if name != "beta"}
     kind = "Conv" if product.op_type == "Conv" else "Gemm"
-    return helper.make_node(
-        kind, [product.input[0], *stored], list(product.output), name=product.name, **kept
-    )
+    folded = helper.make_node(kind, [product.input[0], *stored], list(product.output), name=product.name)
+    folded.attribute.extend(attribute for attribute in product.attribute if attribute.name != "beta")
+    return folded

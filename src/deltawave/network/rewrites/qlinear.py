@@ -5,7 +5,6 @@ import onnx
 from onnx import helper
 
 from deltawave.network.editing import Editor
-from deltawave.network.onnx_types import attributes
 
 _AXIS_SINCE = 13  # the opset from which DequantizeLinear takes a scale for each channel
 
@@ -38,7 +37,8 @@ def _spelled(editor: Editor, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         inputs.append(bias)
     kind = node.op_type.removeprefix("QLinear")
     name = editor.new_node_name(f"{node.name}_{kind.lower()}")
-    nodes.append(helper.make_node(kind, inputs, [y], name=name, **attributes(node)))
+    nodes.append(helper.make_node(kind, inputs, [y], name=name))
+    nodes[-1].attribute.extend(node.attribute)
     quantised = ["QuantizeLinear", [y, node.input[6], node.input[7]], list(node.output)]
     return [*nodes, helper.make_node(*quantised, name=node.name)]
 

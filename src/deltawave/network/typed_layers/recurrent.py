@@ -8,7 +8,7 @@ import onnx
 
 from deltawave.errors import NetworkError
 from deltawave.network.layers import Cell, Floats, Layer, Recurrent
-from deltawave.network.onnx_types import attributes, label
+from deltawave.network.onnx_types import attributes, dims, label
 from deltawave.network.typed_layers.common import Shapes, given, opaque, weights
 from deltawave.network.values import Values
 
@@ -47,7 +47,7 @@ def recurrent_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Lay
         return opaque(node, shapes, "it has sequence_lens: a machine steps through whole sequences")
     if given(node, 7) and p is None:
         return opaque(node, shapes, "its peepholes are not constant")
-    cells = tuple(_cells(node, w, r, b, p))
+    cells = tuple(_cells(node, w, r, b, p, _input_size(shapes.get(node.input[0]))))
     return Recurrent(
         name=node.name,
         kind=node.op_type,
@@ -61,14 +61,16 @@ def recurrent_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Lay
     )
 
 
-def _cells(node: onnx.NodeProto, w: Floats, r: Floats, b: Floats | None, p: Floats | None) -> Iterator[Cell]:
+def _cells(
+    node: onnx.NodeProto, w: Floats, r: Floats, b: Floats | None, p: Floats | None, inputs: int | None
+) -> Iterator[Cell]:
     kind, flags = KINDS[node.op_type], attributes(node)
     reverse = _directions(node, flags)
     gates, directions = len(_GATES[kind]), len(reverse)
     hidden = r.shape[-1] if r.ndim == 3 else 0
     rows = gates * hidden
     _check(node, "R", r, (directions, rows, hidden))
-    _check(node, "W", w, (directions, rows, w.shape[-1] if w.ndim == 3 else 0))
+    _check(node, "W", w, (directions, rows, inputs or w.shape[-1]))
     if flags.get("hidden_size", hidden) != hidden:
         raise NetworkError(f"{label(node)}: hidden_size is {flags['hidden_size']}, R has {hidden} columns")
     b = np.zeros((directions, 2 * rows), np.float32) if b is None else b
@@ -90,6 +92,12 @@ def _cells(node: onnx.NodeProto, w: Floats, r: Floats, b: Floats | None, p: Floa
             clip=flags.get("clip"),
             couples_input_forget=bool(flags.get("input_forget", 0)),
         )
+
+
+def _input_size(x: onnx.ValueInfoProto | None) -> int | None:
+    """Length of the vectors that come in, if it is known."""
+    sizes = (None if x is None else dims(x)) or [""]
+    return sizes[-1] if isinstance(sizes[-1], int) else None
 
 
 def _directions(node: onnx.NodeProto, flags: dict[str, Any]) -> list[bool]:
