@@ -7,6 +7,7 @@ for any other network every call is a stream of its own.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -82,11 +83,11 @@ def _calls(tensor: Tensor, array: Array) -> list[Array]:
         return [np.ascontiguousarray(part) for part in np.split(array, array.shape[axis], axis)]
     if _fits(array.shape, ("items", *shape)):
         return [*array]
-    core = tuple(size for size in shape if size != 1)
-    if _fits(array.shape, core):
-        return [_spread(array, shape)]
-    if array.ndim and _fits(_without_ones(array.shape[1:]), core):
-        return [_spread(part.reshape(_without_ones(part.shape)), shape) for part in array]
+    whole, item = _aligned(array.shape, shape), _aligned(array.shape[1:], shape)
+    if whole is not None:
+        return [array.reshape(whole)]
+    if item is not None and array.ndim:
+        return [part.reshape(item) for part in array]
     raise InputError(
         f"the data for {tensor.name} has the shape {list(array.shape)}, the network takes {_text(tensor)}"
         " for one call, or several of these along one more axis in front"
@@ -103,15 +104,18 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     )
 
 
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size for size in shape if size != 1)
-
-
-def _spread(array: Array, shape: tuple[int | str, ...]) -> Array:
-    """Put axes of size one where the call has them."""
-    return np.ascontiguousarray(
-        np.expand_dims(array, tuple(axis for axis, size in enumerate(shape) if size == 1))
-    )
+@cache
+def _aligned(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> tuple[int, ...] | None:
+    """The shape with sizes of one put in or left out so that it fits; None if there is no way."""
+    if not wanted:
+        return () if all(size == 1 for size in shape) else None
+    if shape and (isinstance(wanted[0], str) or shape[0] == wanted[0]):
+        rest = _aligned(shape[1:], wanted[1:])
+        if rest is not None:
+            return (shape[0], *rest)
+    if wanted[0] == 1 and (rest := _aligned(shape, wanted[1:])) is not None:
+        return (1, *rest)
+    return _aligned(shape[1:], wanted) if shape and shape[0] == 1 else None
 
 
 def _text(tensor: Tensor) -> str:

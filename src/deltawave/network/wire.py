@@ -11,6 +11,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor  # type: igno
 from deltawave.errors import NetworkError
 
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
+# they turn up in messages; documentation may have its line breaks
+_NAMES = {"name", "input", "output", "op_type", "domain", "dim_param"}
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 
 
@@ -72,8 +74,10 @@ def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     raise Truncated
 
 
-def _check_text(text: bytes, field: str) -> None:
+def _check_text(data: bytes, field: str) -> None:
     try:
-        text.decode()
+        text = data.decode()
     except UnicodeDecodeError as error:
-        raise NetworkError(f"the file is damaged: the {field} {text[:40]!r} is not UTF-8 text") from error
+        raise NetworkError(f"the file is damaged: the {field} {data[:40]!r} is not UTF-8 text") from error
+    if field in _NAMES and not text.isprintable():
+        raise NetworkError(f"the {field} {text[:40]!r} holds control characters")

@@ -60,7 +60,7 @@ def _addition(editor: Editor, node: onnx.NodeProto, shapes: Shapes) -> _Line | N
     for product, other in (node.input, reversed(node.input)):
         constant = editor.constant(other)
         sizes = dims(shapes[product]) if product in shapes else None
-        if constant is None or constant.dtype.kind != "f" or not sizes or constant.ndim > len(sizes):
+        if constant is None or constant.dtype.kind != "f" or not sizes or not constant.ndim <= len(sizes) > 1:
             continue
         channel = 1 - len(sizes)
         channels = constant.shape[channel] if constant.ndim >= -channel else 1
