@@ -7,9 +7,10 @@ namespace deltawave {
 
 namespace {
 
+// The gates of each stream in the order of their blocks in memory, and the block of each of Python's memories.
 struct Layout {
     int blocks;
-    std::vector<int> x_gates, h_gates, rh_gates;  // in the order of their blocks
+    std::vector<int> x_gates, h_gates, rh_gates;
     int h_block, rh_block;
     std::vector<int> block_of_memory;
 };
@@ -31,8 +32,6 @@ int fetch_ahead(int64_t weight_bytes) {
     return weight_bytes < 20 << 20 ? fetch_ahead_in_l3 : most_ahead;
 }
 
-int padded(int count) { return (count + tile_units - 1) / tile_units * tile_units; }
-
 bool is_small(const int16_t* weights, int64_t count) {
     return std::all_of(weights, weights + count, [](int16_t w) { return w >= -128 && w <= 127; });
 }
@@ -42,79 +41,69 @@ bool is_small(const int16_t* weights, int64_t count) {
 Cell::Cell(const Kernels& kernels, const Arithmetic& arithmetic, Shape shape, const int16_t* weights_x,
            const int16_t* weights_h, Options options)
     : kernels(kernels), arithmetic(arithmetic), shape(shape), product(options.product), threads(options.threads) {
-    Layout layout = layout_of(arithmetic.kind);
+    const Layout layout = layout_of(arithmetic.kind);
     tiles = padded(shape.hidden) / tile_units;
     blocks = layout.blocks;
+    block_of_memory = layout.block_of_memory;
     narrow_pointwise = fits_32_bits(arithmetic);
-    ahead = !arithmetic.accumulator_saturates || product == Product::dense;
-    int64_t rows = int64_t(layout.x_gates.size()) * shape.hidden;
-    int weight_bytes = is_small(weights_x, rows * shape.inputs) && is_small(weights_h, rows * shape.hidden) ? 1 : 2;
-    add_stream(layout.x_gates, weights_x, weight_bytes, shape.inputs, 0, options.theta_x);
-    add_stream(layout.h_gates, weights_h, weight_bytes, shape.hidden, layout.h_block, options.theta_h);
+    ahead = !arithmetic.accumulator_saturates;
+    const int64_t rows = int64_t(layout.x_gates.size()) * shape.hidden;
+    const bool small = is_small(weights_x, rows * shape.inputs) && is_small(weights_h, rows * shape.hidden);
+    const int width = small ? 1 : 2;
+    add_stream(layout.x_gates, weights_x, width, shape.inputs, 0, options.theta_x);
+    add_stream(layout.h_gates, weights_h, width, shape.hidden, layout.h_block, options.theta_h);
     if (!layout.rh_gates.empty())
-        add_stream(layout.rh_gates, weights_h, weight_bytes, shape.hidden, layout.rh_block, options.theta_h);
-    x_now = Buffer<int16_t>(size_t(padded(shape.inputs)));
-    h_now = Buffer<int16_t>(size_t(padded(shape.hidden)));
-    c_now = Buffer<int16_t>(size_t(padded(shape.hidden)));
-    rh_now = Buffer<int16_t>(size_t(padded(shape.hidden)));
-    last_flags = Buffer<uint8_t>(size_t(columns()));
-    memory = Buffer<int32_t>(size_t(tiles * blocks * tile_units));
-    if (product == Product::dense) work = Buffer<int32_t>(memory.size());
-    counts = Buffer<int64_t>(size_t(threads) * counts_apart);
-    if (ahead) {
-        this->rows = Buffer<int16_t>(size_t(steps_ahead) * size_t(padded(shape.inputs)));
-        input_parts = Buffer<int32_t>(size_t(steps_ahead) * memory.size());
-    }
+        add_stream(layout.rh_gates, weights_h, width, shape.hidden, layout.rh_block, options.theta_h);
+    allocate();
     team = std::make_unique<Team>(threads);
 }
 
 void Cell::add_stream(const std::vector<int>& gates, const int16_t* weights, int weight_bytes, int columns, int block,
                       int theta) {
     Rows rows{{}, shape.hidden, columns};
-    Stream stream;
-    int64_t gate_size = int64_t(shape.hidden) * columns;
-    for (int gate : gates) rows.gates.push_back(weights + gate * gate_size);
-    stream.matrix = Matrix(kernels, product, weight_bytes, rows);
-    stream.columns = columns;
-    stream.block = block;
-    stream.flag = streams.empty() ? 0 : this->columns();
-    stream.theta = theta;
-    for (auto& values : stream.sent) values = Buffer<int16_t>(size_t(padded(columns)));
-    if (product == Product::delta) make_lists(stream, streams.empty() && ahead ? steps_ahead : 2);
-    if (arithmetic.accumulator_saturates)
-        for (const int16_t* gate : rows.gates) {
-            stream.plain.gates.emplace_back(gate, gate + gate_size);
-            for (int64_t i = 0; i < gate_size; ++i) stream.plain.largest = std::max<int64_t>(stream.plain.largest, std::abs(int(gate[i])));
-        }
-    bytes += gate_size * int64_t(gates.size()) * weight_bytes;
-    streams.push_back(std::move(stream));
+    for (int gate : gates) rows.gates.push_back(weights + gate * int64_t(shape.hidden) * columns);
+    const bool chunked = streams.empty() && ahead;
+    const int flag = streams.empty() ? 0 : this->columns(), sets = chunked ? steps_ahead : 2;
+    const int saturating_bits = arithmetic.accumulator_saturates ? arithmetic.accumulator_bits : 0;
+    streams.emplace_back(kernels, weight_bytes, rows,
+                         StreamOptions{product, block, flag, theta, threads, sets, saturating_bits});
+    bytes += int64_t(gates.size()) * shape.hidden * columns * weight_bytes;
 }
 
-// A 17-bit move takes up to three pieces; after the list come the columns to fetch ahead, and room for a whole vector.
-void Cell::make_lists(Stream& stream, int sets) {
-    size_t room = size_t(3 * (padded(stream.columns) / threads + tile_units) + most_ahead + tile_units), lists = size_t(sets * threads);
-    stream.list_columns = Buffer<int32_t>(room * lists);
-    stream.list_moves = Buffer<int16_t>(room * lists);
-    for (size_t i = 0; i < lists; ++i)
-        stream.lists.push_back({stream.list_columns.data() + i * room, stream.list_moves.data() + i * room, 0, 0, 0, 0, 0});
+void Cell::allocate() {
+    const size_t hidden = size_t(padded(shape.hidden)), inputs = size_t(padded(shape.inputs));
+    x_now = Buffer<int16_t>(inputs);
+    h_now = Buffer<int16_t>(hidden);
+    c_now = Buffer<int16_t>(hidden);
+    rh_now = Buffer<int16_t>(hidden);
+    last_flags = Buffer<uint8_t>(size_t(columns()));
+    memory = Buffer<int32_t>(size_t(tiles * tile_size()));
+    counts = Buffer<int64_t>(size_t(threads) * counts_apart);
+    if (is_dense()) work = Buffer<int32_t>(memory.size());
+    if (!ahead) return;
+    rows = Buffer<int16_t>(steps_ahead * inputs);
+    input_parts = Buffer<int32_t>(steps_ahead * memory.size());
 }
 
-Cell::Span Cell::share(int columns, int thread) const {
-    int parts = padded(columns) / tile_units;
-    return {parts * thread / threads * tile_units, std::min(columns, parts * (thread + 1) / threads * tile_units)};
+int64_t Cell::sent_count(int stream) const {
+    int64_t total = 0;
+    for (int thread = 0; thread < threads; ++thread) total += count_of(thread, stream);
+    return total;
 }
 
 void Cell::step() {
-    Step next{set, x(), flags(), nullptr, nullptr};
-    if (threads == 1) advance(0, next);
-    else team->run([&](int thread) { advance(thread, next); });
+    const Step next{set, x(), flags(), nullptr, nullptr};
+    if (threads == 1)
+        advance(0, next);
+    else
+        team->run([&](int thread) { advance(thread, next); });
     set ^= 1;
 }
 
 void Cell::run(const int16_t* xs, int64_t steps, int32_t* hs, uint8_t* flags) {
     team->run([&](int thread) {
         for (int64_t first = 0; first < steps; first += steps_ahead) {
-            int count = int(std::min<int64_t>(steps_ahead, steps - first));
+            const int count = int(std::min<int64_t>(steps_ahead, steps - first));
             run_chunk(thread, xs + first * shape.inputs, count, int(set + first) & 1, hs + first * shape.hidden,
                       flags ? flags + first * columns() : nullptr);
         }
@@ -123,169 +112,124 @@ void Cell::run(const int16_t* xs, int64_t steps, int32_t* hs, uint8_t* flags) {
 }
 
 void Cell::run_chunk(int thread, const int16_t* xs, int steps, int first_set, int32_t* hs, uint8_t* flags) {
-    if (ahead) run_ahead(thread, xs, steps, first_set, flags);
-    for (int t = 0; t < steps; ++t) {
-        Step next{(first_set + t) & 1, nullptr, flags ? flags + int64_t(t) * columns() : nullptr, hs + int64_t(t) * shape.hidden,
-                  ahead ? input_parts.data() + int64_t(t) * int64_t(memory.size()) : nullptr};
-        if (!ahead) {
-            Span mine = share(shape.inputs, thread);
-            std::copy(xs + t * int64_t(shape.inputs) + mine.first, xs + t * int64_t(shape.inputs) + mine.last, x() + mine.first);
-            next.x = x();
-        }
+    if (ahead) {
+        prepare_inputs(thread, xs, steps, first_set, flags);
+        team->barrier();
+        multiply_inputs(thread, steps, first_set);
+    }
+    for (int64_t t = 0; t < steps; ++t) {
+        Step next{int(first_set + t) & 1, nullptr, flags ? flags + t * columns() : nullptr, hs + t * shape.hidden,
+                  nullptr};
+        if (ahead)
+            next.input_part = input_parts.data() + t * tiles * tile_size();
+        else
+            next.x = copy_share(thread, xs + t * shape.inputs, x());
         advance(thread, next);
     }
 }
 
-// The input part of some steps, for this thread's tiles: the weights are read once for all of them.
-void Cell::run_ahead(int thread, const int16_t* xs, int steps, int first_set, uint8_t* flags) {
-    Stream& stream = streams[0];
-    Span mine = share(shape.inputs, thread), units = share(shape.hidden, thread);
-    int64_t stride = padded(shape.inputs), part = int64_t(memory.size());
-    for (int t = 0; t < steps; ++t) {
+const int16_t* Cell::copy_share(int thread, const int16_t* x, int16_t* to) const {
+    const Span mine = share(shape.inputs, thread, threads);
+    std::copy(x + mine.first, x + mine.last, to + mine.first);
+    return to;
+}
+
+// This thread's share of the inputs of some steps: copied, and what they send.
+void Cell::prepare_inputs(int thread, const int16_t* xs, int steps, int first_set, uint8_t* flags) {
+    const int64_t stride = padded(shape.inputs);
+    for (int64_t t = 0; t < steps; ++t) {
         int16_t* row = rows.data() + t * stride;
-        std::copy(xs + t * int64_t(shape.inputs) + mine.first, xs + t * int64_t(shape.inputs) + mine.last, row + mine.first);
-        uint8_t* row_flags = flags ? flags + int64_t(t) * columns() : nullptr;
-        if (product == Product::delta) {
-            detect(stream, thread, t, row, row_flags, fetch_ahead_in_l3);
-        } else {
-            const int16_t* before = t ? row - stride : stream.sent[first_set ^ 1].data();
-            count_of(thread, stream) += publish_values(mine, row, before, row, row_flags);
-        }
+        uint8_t* row_flags = flags ? flags + t * columns() : nullptr;
+        const int16_t* before = t ? row - stride : streams[0].sent(first_set ^ 1);
+        copy_share(thread, xs + t * shape.inputs, row);
+        count_of(thread, 0) += is_dense() ? streams[0].publish(thread, row, before, row, row_flags)
+                                          : streams[0].detect(thread, int(t), row, row_flags, fetch_ahead_in_l3);
     }
-    team->barrier();
-    for (int tile = units.first / tile_units; tile * tile_units < units.last; ++tile) {
-        int64_t at = int64_t(tile) * blocks * tile_units;
-        if (product == Product::delta)
-            stream.matrix.delta_steps(tile, stream.lists.data(), steps, threads, input_parts.data() + at, part);
+}
+
+// The input part of some steps, for this thread's tiles: the weights are read once for all of them.
+void Cell::multiply_inputs(int thread, int steps, int first_set) {
+    const Span units = units_of(thread);
+    const int64_t stride = padded(shape.inputs), part = tiles * tile_size();
+    for (int unit = units.first; unit < units.last; unit += tile_units) {
+        const int tile = unit / tile_units;
+        int32_t* out = input_parts.data() + tile * tile_size();
+        if (is_dense())
+            streams[0].matrix.dense_steps(tile, rows.data(), stride, steps, memory_of(tile), out, part);
         else
-            stream.matrix.dense_steps(tile, rows.data(), stride, steps, memory_of(tile), input_parts.data() + at, part);
+            streams[0].moves_of_steps(tile, steps, out, part);
     }
-    if (product == Product::dense) {
-        const int16_t* last = rows.data() + (steps - 1) * stride;
-        std::copy(last + mine.first, last + mine.last, stream.sent[(first_set + steps - 1) & 1].data() + mine.first);
-    }
+    if (is_dense())
+        copy_share(thread, rows.data() + (steps - 1) * stride, streams[0].sent((first_set + steps - 1) & 1));
 }
 
 void Cell::advance(int thread, const Step& step) {
-    if (step.x) publish(streams[0], thread, step.set, step.x, step.flags);
-    publish(streams[1], thread, step.set, h(), step.flags);
+    if (step.x) publish(0, thread, step.set, step.x, step.flags);
+    publish(1, thread, step.set, h(), step.flags);
     team->barrier();
     multiply_and_update(thread, step);
     if (arithmetic.kind == Kind::gru_before) {
-        publish(streams[2], thread, step.set, rh_now.data(), step.flags);
+        publish(2, thread, step.set, rh_now.data(), step.flags);
         team->barrier();
-        reset_and_update(thread, step);
+        multiply_reset_and_update(thread, step);
     }
-    Span units = share(shape.hidden, thread);
+    const Span units = units_of(thread);
     if (step.h) std::copy(h() + units.first, h() + units.last, step.h + units.first);
 }
 
-// For gru_before, the update waits until everyone has r * h.
+void Cell::publish(int stream, int thread, int set, const int16_t* now, uint8_t* flags) {
+    count_of(thread, stream) += is_dense()
+                                    ? streams[size_t(stream)].publish(thread, set, now, flags)
+                                    : streams[size_t(stream)].detect(thread, set, now, flags, fetch_ahead(bytes));
+}
+
+// For gru_before only up to r * h: the update waits until everyone has it.
 void Cell::multiply_and_update(int thread, const Step& step) {
-    Span units = share(shape.hidden, thread);
+    const Span units = units_of(thread);
     for (int unit = units.first; unit < units.last; unit += tile_units) {
-        int tile = unit / tile_units;
-        int32_t* m = start_memory(step, tile);
-        if (step.x) accumulate(streams[0], tile, step.set, m);
-        accumulate(streams[1], tile, step.set, m);
+        const int tile = unit / tile_units;
+        int32_t* sums = start_sums(step, tile);
+        if (step.x) accumulate(0, tile, step.set, sums);
+        accumulate(1, tile, step.set, sums);
         if (arithmetic.kind == Kind::gru_before)
-            (narrow_pointwise ? kernels.reset : reset_exactly)(arithmetic, m, h() + unit, rh_now.data() + unit);
+            (narrow_pointwise ? kernels.reset : reset_exactly)(arithmetic, sums, h() + unit, rh_now.data() + unit);
         else
-            (narrow_pointwise ? kernels.update : update_exactly)(arithmetic, m, h() + unit, c_now.data() + unit);
+            (narrow_pointwise ? kernels.update : update_exactly)(arithmetic, sums, h() + unit, c_now.data() + unit);
     }
 }
 
-void Cell::reset_and_update(int thread, const Step& step) {
-    Span units = share(shape.hidden, thread);
+void Cell::multiply_reset_and_update(int thread, const Step& step) {
+    const Span units = units_of(thread);
     for (int unit = units.first; unit < units.last; unit += tile_units) {
-        int32_t* m = sums_of(unit / tile_units);
-        accumulate(streams[2], unit / tile_units, step.set, m);
-        (narrow_pointwise ? kernels.update : update_exactly)(arithmetic, m, h() + unit, c_now.data() + unit);
+        int32_t* sums = sums_of(unit / tile_units);
+        accumulate(2, unit / tile_units, step.set, sums);
+        (narrow_pointwise ? kernels.update : update_exactly)(arithmetic, sums, h() + unit, c_now.data() + unit);
     }
 }
 
-// Delta: the sums so far and perhaps the inputs' moves; dense: the start of the sums, perhaps with the inputs' products.
-int32_t* Cell::start_memory(const Step& step, int tile) const {
-    int32_t* m = sums_of(tile);
-    int count = streams[0].matrix.gates() * tile_units;
-    const int32_t* part = step.input_part ? step.input_part + int64_t(tile) * blocks * tile_units : nullptr;
-    if (product == Product::delta) {
-        if (part) kernels.add(part, count, m);
-        return m;
+// Delta goes on from the last sums; dense starts anew. Inputs that were multiplied ahead are taken in.
+int32_t* Cell::start_sums(const Step& step, int tile) const {
+    int32_t* sums = sums_of(tile);
+    const int32_t* part = step.input_part ? step.input_part + tile * tile_size() : nullptr;
+    const int part_size = streams[0].blocks() * tile_units;
+    if (!is_dense()) {
+        if (part) kernels.add(part, part_size, sums);
+        return sums;
     }
-    std::memcpy(m, memory_of(tile), size_t(blocks * tile_units) * sizeof(int32_t));
-    if (part) std::memcpy(m, part, size_t(count) * sizeof(int32_t));
-    return m;
+    std::memcpy(sums, memory_of(tile), size_t(tile_size()) * sizeof(int32_t));
+    if (part) std::memcpy(sums, part, size_t(part_size) * sizeof(int32_t));
+    return sums;
 }
 
-void Cell::publish(Stream& stream, int thread, int set, const int16_t* now, uint8_t* flags) {
-    if (product == Product::delta) return detect(stream, thread, set, now, flags, fetch_ahead(bytes));
-    int16_t* after = stream.sent[set].data();
-    const int16_t* before = stream.sent[set ^ 1].data();
-    int sent = publish_values(share(stream.columns, thread), now, before, after, flags ? flags + stream.flag : nullptr);
-    count_of(thread, stream) += sent;
+void Cell::accumulate(int stream, int tile, int set, int32_t* sums) const {
+    if (is_dense())
+        streams[size_t(stream)].add_values(tile, set, sums);
+    else
+        streams[size_t(stream)].add_moves(tile, set, sums);
 }
 
-int Cell::publish_values(const Span& mine, const int16_t* now, const int16_t* before, int16_t* after, uint8_t* flags) const {
-    int sent = 0;
-    for (int i = mine.first; i < mine.last; ++i) {
-        bool moved = now[i] != before[i];
-        after[i] = now[i];
-        sent += moved;
-        if (flags) flags[i] = moved;
-    }
-    return sent;
-}
-
-void Cell::detect(Stream& stream, int thread, int list_set, const int16_t* now, uint8_t* flags, int ahead) {
-    Span mine = share(stream.columns, thread);
-    Sends& sends = list(stream, list_set, thread);
-    sends.count = sends.sum = sends.sent = 0;
-    sends.distance = 0;
-    Moving values{now, stream.sent[0].data(), flags ? flags + stream.flag : nullptr, stream.theta};
-    kernels.detect(values, mine.first, mine.last, sends);
-    count_of(thread, stream) += sends.sent;
-    if (arithmetic.accumulator_saturates)
-        for (int i = 0; i < sends.count; ++i) sends.distance += std::abs(int(sends.moves[i]));
-    if (sends.count % 2) {
-        sends.columns[sends.count] = 0;
-        sends.moves[sends.count++] = 0;
-    }
-    int next_panel = (stream.columns + 1) / 2 * 2;
-    sends.ahead = ahead;
-    for (int i = 0; i < ahead; ++i)
-        sends.columns[sends.count + i] = (sends.count ? sends.columns[i] : 0) + next_panel;
-}
-
-void Cell::accumulate(Stream& stream, int tile, int set, int32_t* m) {
-    int32_t* sums = m + stream.block * tile_units;
-    if (product == Product::dense) return stream.matrix.dense(tile, stream.sent[set].data(), sums, sums);
-    for (int thread = 0; thread < threads; ++thread) accumulate_moves(stream, tile, list(stream, set, thread), sums);
-}
-
-// A saturating accumulator is safe if even the largest weights could not carry any sum over its end.
-void Cell::accumulate_moves(const Stream& stream, int tile, const Sends& sends, int32_t* sums) const {
-    if (arithmetic.accumulator_saturates) {
-        int64_t limit = (int64_t(1) << (arithmetic.accumulator_bits - 1)) - 1, peak = 0;
-        for (int i = 0; i < stream.matrix.gates() * tile_units; ++i) peak = std::max<int64_t>(peak, std::abs(int64_t(sums[i])));
-        if (peak + stream.plain.largest * sends.distance > limit) return accumulate_saturating(stream, tile, sends, sums);
-    }
-    stream.matrix.delta(tile, sends, sums, sums);
-}
-
-void Cell::accumulate_saturating(const Stream& stream, int tile, const Sends& sends, int32_t* sums) const {
-    int64_t highest = (int64_t(1) << (arithmetic.accumulator_bits - 1)) - 1;
-    int units = std::min(tile_units, shape.hidden - tile * tile_units);
-    for (const auto& gate : stream.plain.gates) {
-        for (int unit = 0; unit < units; ++unit) {
-            const int16_t* row = gate.data() + int64_t(tile * tile_units + unit) * stream.columns;
-            int64_t sum = sums[unit];
-            for (int i = 0; i < sends.count; ++i)
-                sum = std::clamp<int64_t>(sum + int64_t(row[sends.columns[i]]) * sends.moves[i], -highest - 1, highest);
-            sums[unit] = int32_t(sum);
-        }
-        sums += tile_units;
-    }
+int32_t& Cell::remembered(int m, int i) const {
+    return memory_of(i / tile_units)[block_of_memory[size_t(m)] * tile_units + i % tile_units];
 }
 
 void Cell::load(const State<const int16_t, const int32_t>& state) {
@@ -293,40 +237,37 @@ void Cell::load(const State<const int16_t, const int32_t>& state) {
     std::copy(state.h, state.h + shape.hidden, h());
     std::copy(state.c, state.c + shape.hidden, c_now.data());
     for (size_t s = 0; s < streams.size(); ++s)
-        for (auto& values : streams[s].sent) std::copy(sent[s], sent[s] + streams[s].columns, values.data());
-    Layout layout = layout_of(arithmetic.kind);
+        for (int each : {0, 1}) std::copy(sent[s], sent[s] + streams[s].columns(), streams[s].sent(each));
     for (int m = 0; m < blocks; ++m)
-        for (int i = 0; i < shape.hidden; ++i)
-            memory_of(i / tile_units)[layout.block_of_memory[size_t(m)] * tile_units + i % tile_units] = state.memory[m * shape.hidden + i];
-    if (product == Product::dense) take_sent(-1);
+        for (int i = 0; i < shape.hidden; ++i) remembered(m, i) = state.memory[m * shape.hidden + i];
+    if (is_dense()) add_products(-1);
     std::fill(counts.data(), counts.data() + counts.size(), 0);
 }
 
 void Cell::save(const State<int32_t, int32_t>& state) {
     int32_t* sent[] = {state.x_sent, state.h_sent, state.rh_sent};
-    int last = product == Product::dense ? set ^ 1 : 0, spare = 32 - arithmetic.accumulator_bits;
     std::copy(h(), h() + shape.hidden, state.h);
     std::copy(c_now.data(), c_now.data() + shape.hidden, state.c);
     for (size_t s = 0; s < streams.size(); ++s)
-        std::copy(streams[s].sent[last].data(), streams[s].sent[last].data() + streams[s].columns, sent[s]);
-    if (product == Product::dense) take_sent(1);
-    Layout layout = layout_of(arithmetic.kind);
+        std::copy(streams[s].sent(set ^ 1), streams[s].sent(set ^ 1) + streams[s].columns(), sent[s]);
+    if (is_dense()) add_products(1);
+    const int spare = 32 - arithmetic.accumulator_bits;
     for (int m = 0; m < blocks; ++m)
-        for (int i = 0; i < shape.hidden; ++i) {
-            int32_t value = memory_of(i / tile_units)[layout.block_of_memory[size_t(m)] * tile_units + i % tile_units];
-            state.memory[m * shape.hidden + i] = int32_t(uint32_t(value) << spare) >> spare;
-        }
-    if (product == Product::dense) take_sent(-1);
+        for (int i = 0; i < shape.hidden; ++i)
+            state.memory[m * shape.hidden + i] = int32_t(uint32_t(remembered(m, i)) << spare) >> spare;
+    if (is_dense()) add_products(-1);
 }
 
-// Dense: memory += sign * W sent, to go between the sums and their start.
-void Cell::take_sent(int sign) {
-    Buffer<int32_t> products(size_t(blocks * tile_units)), zeros(products.size());
+// Dense: memory += sign * W sent, to go between the sums and what is left of them without the products.
+void Cell::add_products(int sign) {
+    const size_t size = size_t(tile_size());
+    const Buffer<int32_t> products(size), zeros(size);
     for (const Stream& stream : streams)
         for (int tile = 0; tile < tiles; ++tile) {
-            stream.matrix.dense(tile, stream.sent[set ^ 1].data(), zeros.data(), products.data());
-            uint32_t* sums = reinterpret_cast<uint32_t*>(memory_of(tile) + stream.block * tile_units);
-            for (int i = 0; i < stream.matrix.gates() * tile_units; ++i) sums[i] += uint32_t(sign) * uint32_t(products[size_t(i)]);
+            stream.matrix.dense(tile, stream.sent(set ^ 1), zeros.data(), products.data());
+            auto* sums = reinterpret_cast<uint32_t*>(memory_of(tile) + stream.block() * tile_units);
+            for (int i = 0; i < stream.blocks() * tile_units; ++i)
+                sums[i] += uint32_t(sign) * uint32_t(products[size_t(i)]);
         }
 }
 

@@ -69,11 +69,14 @@ public:
 
     PythonCell(int kind, Array<const int16_t, 2> weights_x, Array<const int16_t, 2> weights_h, nb::tuple formats,
                TableValues gate, int gate_first, TableValues candidate, int candidate_first, TableValues output,
-               int output_first, bool dense, int theta_x, int theta_h, int threads, const std::optional<std::string>& simd) {
+               int output_first, bool dense, int theta_x, int theta_h, int threads,
+               const std::optional<std::string>& simd) {
         const int gates[] = {3, 3, 4, 1};
-        require(kind >= 0 && kind < 4 && threads > 0 && weights_x.shape(1) > 0 && weights_h.shape(1) > 0, "kind, threads or size");
+        require(kind >= 0 && kind < 4 && threads > 0 && weights_x.shape(1) > 0 && weights_h.shape(1) > 0,
+                "kind, threads or size");
         size_t rows = size_t(gates[kind]) * weights_h.shape(1);
-        require(weights_x.shape(0) == rows && weights_h.shape(0) == rows, "weights_x and weights_h have gates * hidden rows");
+        require(weights_x.shape(0) == rows && weights_h.shape(0) == rows,
+                "weights_x and weights_h have gates * hidden rows");
         arithmetic.kind = Kind(kind);
         arithmetic.weight_fraction = nb::cast<int>(formats[0]);
         arithmetic.fraction = nb::cast<int>(formats[1]);
@@ -83,7 +86,8 @@ public:
         arithmetic.activation_saturates = nb::cast<bool>(formats[5]);
         require(arithmetic.weight_fraction >= 0 && arithmetic.weight_fraction < 32 && arithmetic.fraction >= 0 &&
                     arithmetic.fraction < 31 && arithmetic.accumulator_bits >= 2 && arithmetic.accumulator_bits <= 32 &&
-                    arithmetic.activation_bits >= 2 && arithmetic.activation_bits <= 16, "formats");
+                    arithmetic.activation_bits >= 2 && arithmetic.activation_bits <= 16,
+                "formats");
         const Kernels& kernels = kernels_for(simd);
         arithmetic.gate = own(kernels, 0, gate, gate_first);
         arithmetic.candidate = own(kernels, 1, candidate, candidate_first);
@@ -104,7 +108,8 @@ public:
         size_t steps = xs.shape(0);
         require(xs.shape(1) == size_t(cell->inputs()), "xs is int16 [steps, inputs]");
         require(hs.shape(0) == steps && hs.shape(1) == size_t(cell->hidden()), "hs is int32 [steps, hidden]");
-        require(!flags || (flags->shape(0) == steps && flags->shape(1) == size_t(cell->columns())), "sent is uint8 [steps, columns]");
+        require(!flags || (flags->shape(0) == steps && flags->shape(1) == size_t(cell->columns())),
+                "sent is uint8 [steps, columns]");
         Turn turn(busy);
         nb::gil_scoped_release released;
         cell->run(xs.data(), int64_t(steps), hs.data(), flags ? flags->data() : nullptr);
@@ -129,7 +134,8 @@ private:
 
     Table own(const Kernels& kernels, int which, const TableValues& values, int first) {
         size_t count = values.shape(0);
-        require(count > 0 && count < (size_t(1) << 20) && first > -(1 << 30) && first < (1 << 30), "an activation table");
+        require(count > 0 && count < (size_t(1) << 20) && first > -(1 << 30) && first < (1 << 30),
+                "an activation table");
         tables[which] = Buffer<int16_t>(count + 1);
         std::memcpy(tables[which].data(), values.data(), count * sizeof(int16_t));
         Table table{tables[which].data(), first, first + int(count) - 1, nullptr};
@@ -141,12 +147,14 @@ private:
 
     template <class Value, class Sum>
     State<Value, Sum> checked(const Array<Value, 1>& h, const Array<Value, 1>& c, const Array<Value, 1>& x_sent,
-                              const Array<Value, 1>& h_sent, const Array<Value, 1>& rh_sent, const Array<Sum, 1>& memory) {
+                              const Array<Value, 1>& h_sent, const Array<Value, 1>& rh_sent,
+                              const Array<Sum, 1>& memory) {
         const int memories[] = {4, 3, 4, 1};
         size_t hidden = size_t(cell->hidden());
-        require(h.shape(0) == hidden && c.shape(0) == hidden && h_sent.shape(0) == hidden && rh_sent.shape(0) == hidden &&
-                    x_sent.shape(0) == size_t(cell->inputs()) &&
-                    memory.shape(0) == size_t(memories[int(arithmetic.kind)]) * hidden, "the arrays of a state");
+        require(h.shape(0) == hidden && c.shape(0) == hidden && h_sent.shape(0) == hidden &&
+                    rh_sent.shape(0) == hidden && x_sent.shape(0) == size_t(cell->inputs()) &&
+                    memory.shape(0) == size_t(memories[int(arithmetic.kind)]) * hidden,
+                "the arrays of a state");
         return {h.data(), c.data(), x_sent.data(), h_sent.data(), rh_sent.data(), memory.data()};
     }
 
@@ -170,19 +178,27 @@ void bind_cells(nb::module_& m) {
     simd_of_environment();
     nb::class_<PythonCell>(m, "Cell")
         .def(nb::init<int, Array<const int16_t, 2>, Array<const int16_t, 2>, nb::tuple, PythonCell::TableValues, int,
-                      PythonCell::TableValues, int, PythonCell::TableValues, int, bool, int, int, int, const std::optional<std::string>&>(),
-             "kind"_a, "weights_x"_a, "weights_h"_a, "formats"_a, "gate"_a, "gate_first"_a, "candidate"_a, "candidate_first"_a,
-             "output"_a, "output_first"_a, "dense"_a, "theta_x"_a, "theta_h"_a, "threads"_a, "simd"_a.none())
+                      PythonCell::TableValues, int, PythonCell::TableValues, int, bool, int, int, int,
+                      const std::optional<std::string>&>(),
+             "kind"_a, "weights_x"_a, "weights_h"_a, "formats"_a, "gate"_a, "gate_first"_a, "candidate"_a,
+             "candidate_first"_a, "output"_a, "output_first"_a, "dense"_a, "theta_x"_a, "theta_h"_a, "threads"_a,
+             "simd"_a.none())
         .def("step", &PythonCell::step)
         .def("run", &PythonCell::run, "xs"_a, "hs"_a, "sent"_a.none())
         .def("load", &PythonCell::load)
         .def("save", &PythonCell::save)
-        .def_prop_ro("x", [](PythonCell& self) { return view<int16_t>(self.inner().x(), self.inner().inputs()); },
-                     nb::rv_policy::reference_internal)
-        .def_prop_ro("h", [](PythonCell& self) { return view<const int16_t>(self.inner().h(), self.inner().hidden()); },
-                     nb::rv_policy::reference_internal)
-        .def_prop_ro("sent", [](PythonCell& self) { return view<const bool>(reinterpret_cast<bool*>(self.inner().flags()), self.inner().columns()); },
-                     nb::rv_policy::reference_internal)
+        .def_prop_ro(
+            "x", [](PythonCell& self) { return view<int16_t>(self.inner().x(), self.inner().inputs()); },
+            nb::rv_policy::reference_internal)
+        .def_prop_ro(
+            "h", [](PythonCell& self) { return view<const int16_t>(self.inner().h(), self.inner().hidden()); },
+            nb::rv_policy::reference_internal)
+        .def_prop_ro(
+            "sent",
+            [](PythonCell& self) {
+                return view<const bool>(reinterpret_cast<bool*>(self.inner().flags()), self.inner().columns());
+            },
+            nb::rv_policy::reference_internal)
         .def("sent_count", [](PythonCell& self, int stream) { return self.inner().sent_count(stream); })
         .def_prop_ro("simd", [](PythonCell& self) { return self.inner().simd(); });
 }

@@ -1,4 +1,5 @@
-// Activation tables as piecewise cubics, which take a few instructions where a gather of table entries takes sixteen loads.
+// Activation tables as piecewise cubics, which take a few instructions where a gather of table entries takes sixteen
+// loads.
 #pragma once
 
 #include "kernels.hpp"

@@ -44,9 +44,8 @@ struct Sends {
     int32_t* columns;
     int16_t* moves;
     int32_t count, ahead;
-    int32_t sum;       // of all moves, modulo 2^32
-    int32_t sent;      // values, some of which take more than one move
-    int64_t distance;  // sum of all |moves|
+    int32_t sum;   // of all moves, modulo 2^32
+    int32_t sent;  // values, some of which take more than one move
 };
 
 // Values of one step and what is remembered of them.
@@ -76,8 +75,8 @@ struct Kernels {
     void (*dense)(const void* panel, int weight_bytes, int blocks, const int16_t* values, int32_t sum, int pairs,
                   const int32_t* in, int32_t* out);
     // the same for `steps` vectors of values, a multiple of 4, `stride` apart; results are `out_stride` apart
-    void (*dense_steps)(const void* panel, int weight_bytes, int blocks, const int16_t* values, int64_t stride, int steps,
-                        const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride);
+    void (*dense_steps)(const void* panel, int weight_bytes, int blocks, const int16_t* values, int64_t stride,
+                        int steps, const int32_t* sums, int pairs, const int32_t* in, int32_t* out, int64_t out_stride);
     void (*add)(const int32_t* from, int count, int32_t* to);
     int32_t (*sum)(const int16_t* values, int count);
 

@@ -9,7 +9,7 @@
 #include "simd.hpp"
 
 // The sums of a panel must stay in registers, so these loops may not remain loops.
-#define UNROLLED _Pragma("GCC unroll 16")
+#define EVERY(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < (count); ++i)
 
 namespace {
 
@@ -66,7 +66,7 @@ void delta_bytes(const uint8_t* panel, const Sends& sends, const int32_t* in, in
         const uint8_t* a_ahead = panel + int64_t(sends.columns[i + sends.ahead]) * stride;
         const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + sends.ahead]) * stride;
         auto moves = pair_of<V>(sends.moves + i);
-        UNROLLED for (int v = 0; v < vectors; ++v) {
+        EVERY (v, vectors) {
             fetch<V>(a_ahead, v);
             fetch<V>(b_ahead, v);
             auto va = V::load(a + v * V::bytes), vb = V::load(b + v * V::bytes);
@@ -78,8 +78,8 @@ void delta_bytes(const uint8_t* panel, const Sends& sends, const int32_t* in, in
         }
     }
     auto raised = V::set(int32_t(uint32_t(sends.sum) * 128));
-    UNROLLED for (int v = 0; v < vectors; ++v)
-        UNROLLED for (int half = 0; half < 2; ++half) {
+    EVERY (v, vectors)
+        EVERY (half, 2) {
             int at = (4 * v + 2 * half) * V::count;
             add_two_rows<V>(sums[v][2 * half], sums[v][2 * half + 1], raised, in + at, out + at);
         }
@@ -97,7 +97,7 @@ void delta_words(const uint8_t* panel, const Sends& sends, const int32_t* in, in
         const uint8_t* a_ahead = panel + int64_t(sends.columns[i + sends.ahead]) * stride;
         const uint8_t* b_ahead = panel + int64_t(sends.columns[i + 1 + sends.ahead]) * stride;
         auto moves = pair_of<V>(sends.moves + i);
-        UNROLLED for (int v = 0; v < vectors; ++v) {
+        EVERY (v, vectors) {
             fetch<V>(a_ahead, v);
             fetch<V>(b_ahead, v);
             auto va = V::load(a + v * V::bytes), vb = V::load(b + v * V::bytes);
@@ -105,18 +105,17 @@ void delta_words(const uint8_t* panel, const Sends& sends, const int32_t* in, in
             sums[v][1] = V::dot(sums[v][1], V::pair_high(va, vb), moves);
         }
     }
-    UNROLLED for (int v = 0; v < 2 * vectors; ++v)
-        V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v / 2][v % 2]));
+    EVERY (v, 2 * vectors) V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v / 2][v % 2]));
 }
 
 template <class V, int Blocks>
 void dense_bytes(const uint8_t* panel, const int16_t* values, int32_t sum, int pairs, const int32_t* in, int32_t* out) {
     constexpr int vectors = Blocks * tile_units * 2 / V::bytes;
     typename V::Vector both[vectors], high[vectors];
-    UNROLLED for (int v = 0; v < vectors; ++v) both[v] = high[v] = V::set(0);
+    EVERY (v, vectors) both[v] = high[v] = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += Blocks * tile_units * 2) {
         auto pair = pair_of<V>(values + 2 * k);
-        UNROLLED for (int v = 0; v < vectors; ++v) {
+        EVERY (v, vectors) {
             fetch<V>(panel + dense_ahead, v);
             auto weights = V::load(panel + v * V::bytes);
             both[v] = V::dot(both[v], weights, pair);
@@ -124,8 +123,7 @@ void dense_bytes(const uint8_t* panel, const int16_t* values, int32_t sum, int p
         }
     }
     auto raised = V::set(int32_t(uint32_t(sum) * 128));
-    UNROLLED for (int v = 0; v < vectors; ++v)
-        add_two_rows<V>(both[v], high[v], raised, in + 2 * v * V::count, out + 2 * v * V::count);
+    EVERY (v, vectors) add_two_rows<V>(both[v], high[v], raised, in + 2 * v * V::count, out + 2 * v * V::count);
 }
 
 template <class V, int Blocks>
@@ -135,13 +133,12 @@ void dense_words(const uint8_t* panel, const int16_t* values, int pairs, const i
     for (auto& sum : sums) sum = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += Blocks * tile_units * 4) {
         auto pair = pair_of<V>(values + 2 * k);
-        UNROLLED for (int v = 0; v < vectors; ++v) {
+        EVERY (v, vectors) {
             fetch<V>(panel + dense_ahead, v);
             sums[v] = V::dot(sums[v], V::load(panel + v * V::bytes), pair);
         }
     }
-    UNROLLED for (int v = 0; v < vectors; ++v)
-        V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v]));
+    EVERY (v, vectors) V::store(out + v * V::count, V::add(V::load(in + v * V::count), sums[v]));
 }
 
 // One vector of rows of one block against four vectors of values.
@@ -151,19 +148,19 @@ void dense_bytes_four(const uint8_t* panel, int64_t panel_stride, const int16_t*
                       int64_t out_stride) {
     constexpr int steps = 4, vectors = V::bytes == 64 ? 2 : 1;
     typename V::Vector both[steps][vectors], high[steps][vectors];
-    UNROLLED for (int s = 0; s < steps; ++s)
-        UNROLLED for (int v = 0; v < vectors; ++v) both[s][v] = high[s][v] = V::set(0);
+    EVERY (s, steps)
+        EVERY (v, vectors) both[s][v] = high[s][v] = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += panel_stride)
-        UNROLLED for (int v = 0; v < vectors; ++v) {
+        EVERY (v, vectors) {
             auto weights = V::load(panel + v * V::bytes), highs = V::high_bytes(weights);
-            UNROLLED for (int s = 0; s < steps; ++s) {
+            EVERY (s, steps) {
                 auto pair = pair_of<V>(values + s * stride + 2 * k);
                 both[s][v] = V::dot(both[s][v], weights, pair);
                 high[s][v] = V::dot(high[s][v], highs, pair);
             }
         }
-    UNROLLED for (int s = 0; s < steps; ++s)
-        UNROLLED for (int v = 0; v < vectors; ++v) {
+    EVERY (s, steps)
+        EVERY (v, vectors) {
             int at = 2 * v * V::count;
             auto raised = V::set(int32_t(uint32_t(sums[s]) * 128));
             add_two_rows<V>(both[s][v], high[s][v], raised, in + s * in_stride + at, out + s * out_stride + at);
@@ -176,13 +173,14 @@ void dense_words_four(const uint8_t* panel, int64_t panel_stride, const int16_t*
     typename V::Vector sums[4][2];
     for (auto& two : sums) two[0] = two[1] = V::set(0);
     for (int k = 0; k < pairs; ++k, panel += panel_stride)
-        UNROLLED for (int s = 0; s < 4; ++s) {
+        EVERY (s, 4) {
             auto pair = pair_of<V>(values + s * stride + 2 * k);
-            UNROLLED for (int v = 0; v < 2; ++v) sums[s][v] = V::dot(sums[s][v], V::load(panel + v * V::bytes), pair);
+            EVERY (v, 2) sums[s][v] = V::dot(sums[s][v], V::load(panel + v * V::bytes), pair);
         }
-    UNROLLED for (int s = 0; s < 4; ++s)
-        UNROLLED for (int v = 0; v < 2; ++v)
-            V::store(out + s * out_stride + v * V::count, V::add(V::load(in + s * in_stride + v * V::count), sums[s][v]));
+    EVERY (s, 4)
+        EVERY (v, 2)
+            V::store(out + s * out_stride + v * V::count,
+                     V::add(V::load(in + s * in_stride + v * V::count), sums[s][v]));
 }
 
 // A block of rows and columns that fits the first cache, for all steps. `sums` of whole rows go with their first block.
@@ -234,8 +232,8 @@ void delta(const void* panel, int weight_bytes, int blocks, const Sends& sends, 
 }
 
 template <class V, int Blocks>
-void dense_blocks(const void* panel, int weight_bytes, const int16_t* values, int32_t sum, int pairs,
-                  const int32_t* in, int32_t* out) {
+void dense_blocks(const void* panel, int weight_bytes, const int16_t* values, int32_t sum, int pairs, const int32_t* in,
+                  int32_t* out) {
     const auto* bytes = static_cast<const uint8_t*>(panel);
     weight_bytes == 1 ? dense_bytes<V, Blocks>(bytes, values, sum, pairs, in, out)
                       : dense_words<V, Blocks>(bytes, values, pairs, in, out);
@@ -321,7 +319,9 @@ struct Rounding {
     typename V::Vector below, half_less_one, one;
 
     explicit Rounding(int bits)
-        : shift(bits), below(V::set(bits ? (1 << bits) - 1 : 0)), half_less_one(V::set(bits ? (1 << (bits - 1)) - 1 : 0)),
+        : shift(bits),
+          below(V::set(bits ? (1 << bits) - 1 : 0)),
+          half_less_one(V::set(bits ? (1 << (bits - 1)) - 1 : 0)),
           one(V::set(bits ? 1 : 0)) {}
 
     typename V::Vector operator()(typename V::Vector x) const {
@@ -359,7 +359,9 @@ struct Narrow {
     typename V::Vector lowest, highest;
 
     Narrow(int bits, bool saturate)
-        : saturates(saturate), spare(32 - bits), lowest(V::set(int32_t(-(int64_t(1) << (bits - 1))))),
+        : saturates(saturate),
+          spare(32 - bits),
+          lowest(V::set(int32_t(-(int64_t(1) << (bits - 1))))),
           highest(V::set(int32_t((int64_t(1) << (bits - 1)) - 1))) {}
 
     typename V::Vector operator()(typename V::Vector x) const {
@@ -380,9 +382,16 @@ struct Pointwise {
     Vector one;
 
     explicit Pointwise(const Arithmetic& a)
-        : kind(a.kind), reset_shift(a.fraction - a.weight_fraction), to_activation(a.weight_fraction), product(a.fraction),
-          accumulator(a.accumulator_bits, a.accumulator_saturates), activation(a.activation_bits, a.activation_saturates),
-          gate(a.gate), candidate(a.candidate), output(a.output), one(V::set(1 << a.fraction)) {}
+        : kind(a.kind),
+          reset_shift(a.fraction - a.weight_fraction),
+          to_activation(a.weight_fraction),
+          product(a.fraction),
+          accumulator(a.accumulator_bits, a.accumulator_saturates),
+          activation(a.activation_bits, a.activation_saturates),
+          gate(a.gate),
+          candidate(a.candidate),
+          output(a.output),
+          one(V::set(1 << a.fraction)) {}
 
     Vector preactivation(const int32_t* memory, int block) const {
         return to_activation(accumulator(V::load(memory + block * tile_units)));
@@ -431,8 +440,9 @@ void update(const Arithmetic& arithmetic, const int32_t* memory, int16_t* h, int
             V::store_words(c + i, state);
             now = cell.lstm(memory, state);
         } else {
-            now = cell.kind == Kind::gru ? cell.gru(memory, now)
-                  : cell.kind == Kind::gru_before ? cell.gru_before(memory, now) : cell.rnn(memory);
+            now = cell.kind == Kind::gru          ? cell.gru(memory, now)
+                  : cell.kind == Kind::gru_before ? cell.gru_before(memory, now)
+                                                  : cell.rnn(memory);
         }
         V::store_words(h + i, now);
     }
@@ -441,14 +451,13 @@ void update(const Arithmetic& arithmetic, const int32_t* memory, int16_t* h, int
 template <class V>
 void reset(const Arithmetic& arithmetic, const int32_t* memory, const int16_t* h, int16_t* rh) {
     const Pointwise<V> cell(arithmetic);
-    for (int i = 0; i < tile_units; i += V::count)
-        V::store_words(rh + i, cell.reset(memory + i, V::load_words(h + i)));
+    for (int i = 0; i < tile_units; i += V::count) V::store_words(rh + i, cell.reset(memory + i, V::load_words(h + i)));
 }
 
 template <class V>
 constexpr Kernels kernels_of(const char* name) {
-    return {name, V::blocks_at_once, delta_place<V>, dense_place<V>, delta<V>, dense<V>, dense_steps<V>,
-            add<V>, sum<V>, detect<V>, look_up<V>, update<V>, reset<V>};
+    return {name,   V::blocks_at_once, delta_place<V>, dense_place<V>, delta<V>, dense<V>, dense_steps<V>, add<V>,
+            sum<V>, detect<V>,         look_up<V>,     update<V>,      reset<V>};
 }
 
 }  // namespace

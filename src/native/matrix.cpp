@@ -11,7 +11,8 @@ Matrix::Matrix(const Kernels& kernels, Product product, int weight_bytes, const 
     packed = Buffer<uint8_t>(size_t(tiles * gate_count * tile_units * padded_columns * weight_bytes));
     for (int gate = 0; gate < gate_count; ++gate)
         for (int unit = 0; unit < tiles * tile_units; ++unit)
-            pack(product, gate, unit, unit < rows.hidden ? rows.gates[size_t(gate)] + int64_t(unit) * column_count : nullptr);
+            pack(product, gate, unit,
+                 unit < rows.hidden ? rows.gates[size_t(gate)] + int64_t(unit) * column_count : nullptr);
 }
 
 // Rows that only fill up a tile have zero weights.
@@ -42,12 +43,6 @@ void Matrix::delta(int tile, const Sends& sends, const int32_t* in, int32_t* out
     }
 }
 
-void Matrix::delta_steps(int tile, const Sends* sends, int steps, int threads, int32_t* out, int64_t out_stride) const {
-    static const int32_t zeros[4 * tile_units] = {};
-    for (int step = 0; step < steps; ++step, out += out_stride)
-        for (int thread = 0; thread < threads; ++thread, ++sends) delta(tile, *sends, thread ? out : zeros, out);
-}
-
 void Matrix::dense(int tile, const int16_t* values, const int32_t* in, int32_t* out) const {
     int pairs = (column_count + 1) / 2;
     int32_t sum = kernels->sum(values, column_count);
@@ -66,8 +61,8 @@ void Matrix::dense_steps(int tile, const int16_t* values, int64_t stride, int st
     for (int number = 0; number < panel_count; ++number) {
         Panel p = panel(tile, number);
         int at = p.first * tile_units;
-        kernels->dense_steps(p.weights, weight_bytes, p.blocks, values, stride, fours, sums,
-                             (column_count + 1) / 2, in + at, out + at, out_stride);
+        kernels->dense_steps(p.weights, weight_bytes, p.blocks, values, stride, fours, sums, (column_count + 1) / 2,
+                             in + at, out + at, out_stride);
     }
     for (int step = fours; step < steps; ++step) dense(tile, values + step * stride, in, out + step * out_stride);
 }

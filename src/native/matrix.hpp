@@ -29,11 +29,8 @@ public:
     // the same for `steps` vectors, at most steps_ahead
     void dense_steps(int tile, const int16_t* values, int64_t stride, int steps, const int32_t* in, int32_t* out,
                      int64_t out_stride) const;
-    // the delta products of `steps` steps, one list of moves for every step and thread, starting from zero
-    void delta_steps(int tile, const Sends* sends, int steps, int threads, int32_t* out, int64_t out_stride) const;
 
     int gates() const { return gate_count; }
-    int columns() const { return column_count; }
 
 private:
     struct Panel {

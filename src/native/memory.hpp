@@ -32,7 +32,8 @@ template <class T>
 class Buffer {
 public:
     Buffer() = default;
-    explicit Buffer(size_t count) : memory(static_cast<T*>(allocate_zeroed(count * sizeof(T))), std::free), count(count) {}
+    explicit Buffer(size_t count)
+        : memory(static_cast<T*>(allocate_zeroed(count * sizeof(T))), std::free), count(count) {}
 
     T* data() const { return memory.get(); }
     size_t size() const { return count; }

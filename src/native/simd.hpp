@@ -50,7 +50,11 @@ struct Portable : LaneByLane<Portable> {
     static constexpr int bytes = 16, count = 4, blocks_at_once = 1;
     static constexpr bool has_cubics = false;
 
-    static Vector load(const void* p) { Vector v; std::memcpy(&v, p, 16); return v; }
+    static Vector load(const void* p) {
+        Vector v;
+        std::memcpy(&v, p, 16);
+        return v;
+    }
     static void store(void* p, Vector v) { std::memcpy(p, &v, 16); }
     static Vector set(int32_t x) { return Vector{} + uint32_t(x); }
     static Vector add(Vector a, Vector b) { return a + b; }
@@ -73,9 +77,7 @@ struct Portable : LaneByLane<Portable> {
         Signed low_b = Signed(b << 16) >> 16, high_b = Signed(b) >> 16;
         return sum + Vector(low) * Vector(low_b) + Vector(high) * Vector(high_b);
     }
-    static Vector load_words(const int16_t* p) {
-        return Vector(Signed{p[0], p[1], p[2], p[3]});
-    }
+    static Vector load_words(const int16_t* p) { return Vector(Signed{p[0], p[1], p[2], p[3]}); }
     static void store_words(int16_t* p, Vector v) {
         for (int i = 0; i < count; ++i) p[i] = int16_t(v[i]);
     }
@@ -118,8 +120,8 @@ struct Avx2 : LaneByLane<Avx2> {
         return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }
     static void store_words(int16_t* p, Vector v) {
-        const __m256i low = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1,
-                                             0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1);
+        const __m256i low = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 4, 5, 8, 9,
+                                             12, 13, -1, -1, -1, -1, -1, -1, -1, -1);
         __m256i words = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(v, low), 0x08);
         _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(words));
     }
@@ -193,7 +195,9 @@ struct Avx512 {
     static uint32_t reaching(Vector difference, int32_t least) {
         return _mm512_cmpge_epi32_mask(_mm512_abs_epi32(difference), _mm512_set1_epi32(least));
     }
-    static Vector select(uint32_t mask, Vector yes, Vector no) { return _mm512_mask_mov_epi32(no, __mmask16(mask), yes); }
+    static Vector select(uint32_t mask, Vector yes, Vector no) {
+        return _mm512_mask_mov_epi32(no, __mmask16(mask), yes);
+    }
     static void store_flags(uint8_t* p, uint32_t mask, int count) {
         _mm_mask_storeu_epi8(p, __mmask16((1u << count) - 1), _mm_maskz_set1_epi8(__mmask16(mask), 1));
     }
