@@ -115,7 +115,8 @@ def test_an_export_that_differs_from_the_module_is_refused() -> None:
 
 
 def test_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, inputs = nn.Linear(3, 3), [torch.zeros(1, 3)]
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert refused(nn.Linear(3, 3), [torch.zeros(1, 3)]) == (
+    assert refused(module, inputs) == (
         "reading a PyTorch module needs torch; install it with: pip install 'deltawave[torch]'"
     )

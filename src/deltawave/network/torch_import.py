@@ -57,8 +57,10 @@ def from_torch(
 
 def _import_torch() -> Any:
     try:
-        import onnxscript  # noqa: F401 - PyTorch's exporter writes through it
         import torch
+
+        # PyTorch's exporter writes through it
+        import onnxscript  # noqa: F401, I001
     except ImportError as error:
         raise NetworkError(
             f"reading a PyTorch module needs {error.name}; install it with: pip install 'deltawave[torch]'"
