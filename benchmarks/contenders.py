@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -182,8 +183,20 @@ def _gru_of_products(layer: Layer, steps: int) -> onnx.ModelProto:
 def _ort(
     name: str, layer: Layer, threads: int, build: Callable[[Layer, int], onnx.ModelProto], *, quantised: bool
 ) -> Contender:
-    xs = _float_inputs(layer)
-    whole = _session(build(layer, layer.steps), threads, quantised=quantised)
+    return ort_contender(name, build, layer, _float_inputs(layer), threads, quantised=quantised)
+
+
+def ort_contender(
+    name: str,
+    build: Callable[[Any, int], onnx.ModelProto],
+    layer: object,
+    xs: Floats,
+    threads: int,
+    *,
+    quantised: bool,
+) -> Contender:
+    """ONNX Runtime on what `build(layer, steps)` makes: inputs X and *_in, outputs Y and *_out. xs: [steps, inputs]."""
+    whole = _session(build(layer, len(xs)), threads, quantised=quantised)
     single = _session(build(layer, 1), threads, quantised=quantised)
     whole_feed = _feeds(whole, xs)
     feed = _feeds(single, xs[:1])
@@ -220,16 +233,22 @@ def _feeds(session: onnxruntime.InferenceSession, xs: Floats) -> dict[str, Float
 
 
 def _torch(name: str, layer: Layer, threads: int, *, quantised: bool) -> Contender:
-    module = torch.nn.ModuleDict(
-        {"rnn": getattr(torch.nn, layer.kind.upper())(layer.hidden, layer.hidden)}
-    ).eval()
+    module = getattr(torch.nn, layer.kind.upper())(layer.hidden, layer.hidden).eval()
+    return torch_contender(name, module, _float_inputs(layer), threads, quantised=quantised)
+
+
+def torch_contender(
+    name: str, layer: torch.nn.Module, inputs: Floats, threads: int, *, quantised: bool
+) -> Contender:
+    """PyTorch's layer as it is, or dynamically quantised to 8 bits. inputs: [steps, inputs]."""
+    module = torch.nn.ModuleDict({"rnn": layer})
     if quantised:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = torch.ao.quantization.quantize_dynamic(
                 module, {torch.nn.LSTM, torch.nn.GRU}, torch.qint8
             )
-    rnn, xs = module["rnn"], torch.from_numpy(_float_inputs(layer)).unsqueeze(1)
+    rnn, xs = module["rnn"], torch.from_numpy(np.ascontiguousarray(inputs)).unsqueeze(1)
     rows = list(xs.split(1))
 
     def sequence() -> None:
