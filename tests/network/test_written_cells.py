@@ -96,6 +96,10 @@ def test_stacked_cells_of_one_state_tensor() -> None:
     assert_same(network, floats(rng, 5, 3))
 
 
+def test_an_output_gate_that_sees_the_old_cell_state_is_no_lstm() -> None:
+    assert load(joined_lstm(output_sees="c")).recurrent == ()
+
+
 def scanned(cell: onnx.ModelProto, *, backwards: bool = False) -> onnx.ModelProto:
     """A Scan with the cell as its body, a step counter beside its state, and constants taken from outside."""
     states = [entry.name for entry in cell.graph.input][1:]

@@ -37,7 +37,7 @@ def keras_lstm(seed: int = 0, forget_bias: float = 0.0) -> onnx.ModelProto:
     return _cell(nodes, ["h", "c"], stored)
 
 
-def joined_lstm(seed: int = 0) -> onnx.ModelProto:
+def joined_lstm(seed: int = 0, *, output_sees: str = "c_new") -> onnx.ModelProto:
     """One product of input and state joined, gates i g f o, peepholes: TensorFlow's LSTMCell without projection."""
     rng = np.random.default_rng(seed)
     nodes = [
@@ -54,7 +54,7 @@ def joined_lstm(seed: int = 0) -> onnx.ModelProto:
         node("Mul", ["sf", "c"], ["kept"]),
         node("Mul", ["tg", "si"], ["added"]),
         node("Add", ["added", "kept"], ["c_new"]),
-        node("Mul", ["c_new", "p_o"], ["see_o"]),
+        node("Mul", [output_sees, "p_o"], ["see_o"]),
         node("Add", ["o", "see_o"], ["o_all"]),
         node("Sigmoid", ["o_all"], ["so"]),
         node("Tanh", ["c_new"], ["tc"]),

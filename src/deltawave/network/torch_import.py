@@ -5,6 +5,7 @@ compared with the module on inputs it has not seen.
 """
 
 import contextlib
+import importlib
 import io
 import logging
 import re
@@ -57,10 +58,8 @@ def from_torch(
 
 def _import_torch() -> Any:
     try:
-        import torch
-
-        # PyTorch's exporter writes through it
-        import onnxscript  # noqa: F401, I001
+        torch = importlib.import_module("torch")
+        importlib.import_module("onnxscript")  # PyTorch's exporter writes through it
     except ImportError as error:
         raise NetworkError(
             f"reading a PyTorch module needs {error.name}; install it with: pip install 'deltawave[torch]'"

@@ -71,33 +71,33 @@ def _addition(editor: Editor, node: onnx.NodeProto, shapes: Shapes) -> _Line | N
 
 def _folded(editor: Editor, product: onnx.NodeProto, line: _Line, shapes: Shapes) -> onnx.NodeProto | None:
     """The product with new weights and bias; None if they are not constant."""
-    weights = editor.constant(product.input[1]) if len(product.input) > 1 else None
-    if weights is None or weights.dtype.kind != "f" or product.op_type not in ("Conv", "Gemm", "MatMul"):
-        return None
-    flags = attributes(product)
-    if product.op_type == "Conv":
-        axis = 0
-    else:
-        sizes = dims(shapes[product.input[0]]) if product.input[0] in shapes else None
-        if weights.ndim != 2 or sizes is None or len(sizes) != 2:
-            return None
-        axis = 0 if flags.get("transB", 0) else 1
+    weights, axis = _weights(editor, product, shapes)
     bias = editor.constant(product.input[2]) if len(product.input) > 2 and product.input[2] else np.zeros(1)
-    count = weights.shape[axis]
-    if bias is None or any(value.size not in (1, count) for value in (bias, line.factor, line.summand)):
+    if weights is None or bias is None:
         return None
-    spread = [count if position == axis else 1 for position in range(weights.ndim)]
-    factor = np.broadcast_to(line.factor, count)
+    count = weights.shape[axis]
+    if any(value.size not in (1, count) for value in (bias, line.factor, line.summand)):
+        return None
+    name, factor = product.input[1], np.broadcast_to(line.factor, count)
+    if (factor != 1).any():
+        spread = [count if position == axis else 1 for position in range(weights.ndim)]
+        name = editor.new_constant((weights * factor.reshape(spread)).astype(weights.dtype), name)
     # beta weighs the old bias only
-    new_bias = bias.reshape(-1).astype(np.float64) * flags.get("beta", 1.0) * factor + line.summand
-    new_weights = weights if (factor == 1).all() else (weights * factor.reshape(spread)).astype(weights.dtype)
-    stored = (
-        [editor.new_constant(new_weights, product.input[1])]
-        if new_weights is not weights
-        else [product.input[1]]
-    )
-    stored.append(editor.new_constant(new_bias.astype(weights.dtype), f"{product.name}_bias"))
+    old = bias.reshape(-1).astype(np.float64) * attributes(product).get("beta", 1.0)
+    new = editor.new_constant((old * factor + line.summand).astype(weights.dtype), f"{product.name}_bias")
     kind = "Conv" if product.op_type == "Conv" else "Gemm"
-    folded = helper.make_node(kind, [product.input[0], *stored], list(product.output), name=product.name)
+    folded = helper.make_node(kind, [product.input[0], name, new], list(product.output), name=product.name)
     folded.attribute.extend(attribute for attribute in product.attribute if attribute.name != "beta")
     return folded
+
+
+def _weights(editor: Editor, product: onnx.NodeProto, shapes: Shapes) -> tuple[Array | None, int]:
+    """The constant weights of a Conv or a product of matrices, and the axis of the outputs; else None."""
+    weights = editor.constant(product.input[1]) if product.op_type in ("Conv", "Gemm", "MatMul") else None
+    if weights is None or weights.dtype.kind != "f":
+        return None, 0
+    if product.op_type == "Conv":
+        return weights, 0
+    sizes = dims(shapes[product.input[0]]) if product.input[0] in shapes else None
+    matrices = weights.ndim == 2 and sizes is not None and len(sizes) == 2
+    return (weights if matrices else None), (0 if attributes(product).get("transB", 0) else 1)
