@@ -81,10 +81,13 @@ def test_recordings_become_frames(tmp_path: Path) -> None:
     hop = Sources(recording=Recording(rate_hz=16000, hop=2))
     (frames,) = read_inputs(SAMPLES, tmp_path / "a.wav", hop)
     assert (np.asarray(frames) * 32768).tolist() == [[0, 0, 1, 2], [1, 2, 3, 4], [3, 4, 5, 6], [5, 6, 7, 8]]
-    (whole,) = read_inputs(SAMPLES, tmp_path / "a.wav")
+    side_by_side = Recording(hop=4)
+    (whole,) = read_inputs(SAMPLES, tmp_path / "a.wav", Sources(recording=side_by_side))
     assert (np.asarray(whole) * 32768).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     bins = identity(TensorProto.FLOAT, [1, 1, 3])
-    (spectra,) = read_inputs(bins, tmp_path / "a.wav", Sources(recording=Recording(spectrum="magnitude")))
+    (spectra,) = read_inputs(
+        bins, tmp_path / "a.wav", Sources(recording=Recording(hop=4, spectrum="magnitude"))
+    )
     assert np.allclose(np.asarray(spectra)[:, 0] * 32768, [10, 26])
 
 
@@ -95,6 +98,9 @@ def test_recordings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     assert (
         message_of(SAMPLES, path, slow)
         == f"{path} has 8000 samples a second, the network takes 16000; resample it"
+    )
+    assert message_of(SAMPLES, path) == (
+        f"{path} is a recording: give the hop (--hop), the new samples in each frame of 4"
     )
     free = identity(TensorProto.FLOAT, [1, "n"])
     assert (

@@ -126,3 +126,14 @@ def test_machines_are_named_by_what_differs() -> None:
     assert variant_name(tuned) == (
         "edgedrnn-minized, published_cells=gru,lstm, theta_layers={a: 0.5,1}, weight_fraction_bits=5"
     )
+
+
+def test_clips_that_continue_one_another_are_pointed_out() -> None:
+    program = compile_network(recurrent_network(streaming=True), EDGE)
+    clips = np.stack([walk(5, seed=seed) for seed in range(3)])
+    hint = (
+        "the 3 calls of 5 steps continue one another as one stream; "
+        "--separate (in Python a list of arrays) starts each afresh"
+    )
+    assert hint in measure(program.run(clips)).notes
+    assert hint not in measure(program.run(list(clips))).notes

@@ -43,7 +43,7 @@ class FileOptions:
         "--window", type=int, metavar="N", help="Recordings: samples in a frame [the input's size]."
     )
     hop: int | None = flag(
-        "--hop", type=int, metavar="N", help="Recordings: new samples in a frame [the window]."
+        "--hop", type=int, metavar="N", help="Recordings: new samples in a frame."
     )
     spectrum: str | None = flag("--spectrum", metavar="magnitude", help="Recordings: transform the frames.")
     vocabulary: str | None = flag(

@@ -26,8 +26,9 @@ Array = NDArray[Any]
 class Recording:
     """How a recording becomes frames.
 
-    rate_hz: what the network was trained for (a recording of another rate is refused); window, hop: samples, by
-    default the network's input size, and the window; `spectrum`: frames are transformed first.
+    rate_hz: what the network was trained for (a recording of another rate is refused); window: samples in a frame,
+    by default the network's input size; hop: new ones in each, which must be given, since a network that takes features
+    looks like one that takes samples; `spectrum`: frames are transformed first.
     """
 
     rate_hz: int | None = None
@@ -106,7 +107,11 @@ def _wav(network: Network, path: PathLike, sources: Sources) -> list[Item]:
         raise InputError(
             f"{path} has {rate_hz} samples a second, the network takes {recording.rate_hz}; resample it"
         )
-    frames = windows(samples, size, recording.hop or size, str(path))
+    if recording.hop is None:
+        raise InputError(
+            f"{path} is a recording: give the hop (--hop), the new samples in each frame of {size}"
+        )
+    frames = windows(samples, size, recording.hop, str(path))
     return [magnitudes(frames) if recording.spectrum else frames]
 
 

@@ -73,6 +73,7 @@ class Session:
     def _run_layer(self, segment: MachineSegment, values: dict[str, NDArray[np.generic]]) -> None:
         layer = segment.layer
         assert isinstance(layer, Recurrent)
+        values.update(segment.constants)
         x = sequence_of(layer, values[layer.x])
         ran = [self._run_cell(layer, k, x, values) for k in range(len(layer.cells))]
         y = np.stack(ran, axis=1)

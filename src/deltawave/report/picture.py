@@ -38,7 +38,15 @@ def draw(comparison: "Comparison", path: PathLike) -> None:
     panels[0].set_yticks(range(len(reports)), [report.machine.replace(", ", "\n") for report in reports])
     panels[0].invert_yaxis()
     figure.suptitle(f"{comparison.network}, {comparison.streams} streams", x=0.01, ha="left", fontsize=11)
-    figure.savefig(path, format=suffix[1:], dpi=150, metadata={"Date": None} if suffix == ".svg" else None)
+    _save(figure, path, suffix)
+
+
+def _save(figure: Any, path: PathLike, suffix: str) -> None:
+    """Write the file: the same comparison gives the same bytes."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "deltawave"}):
+        figure.savefig(path, format=suffix[1:], dpi=150, metadata={"Date": None} if suffix == ".svg" else None)
 
 
 def _figure_class() -> Any:

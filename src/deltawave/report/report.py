@@ -1,6 +1,6 @@
 """What a run gave and what it cost: `measure(run)` makes a `Report`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,11 +190,21 @@ def _worst_step(parts: Sequence[NDArray[np.int64]]) -> int:
 
 
 def _notes(run: Run) -> tuple[str, ...]:
-    """Extensions used, and what stayed on the host."""
+    """Calls of many steps that continue one another, extensions used, and what stayed on the host."""
     verdicts = {layer.name: run.program.verdicts[layer.name].reason for layer in run.program.taken}
     extended = [f"{names}: {reason}" for reason, names in by_reason(verdicts).items() if reason]
     host = by_reason(host_layers(run.program)).items()
-    return (*extended, *(f"{names} ran on the host: {reason}" for reason, names in host))
+    return (*_continued(run), *extended, *(f"{names} ran on the host: {reason}" for reason, names in host))
+
+
+def _continued(run: Run) -> Iterator[str]:
+    """A hint for clips that were meant to be streams of their own."""
+    calls = sum(map(len, run.streams))
+    if len(run.streams) == 1 and 1 < calls < run.steps:
+        yield (
+            f"the {calls} calls of {run.steps // calls} steps continue one another as one stream; "
+            "--separate (in Python a list of arrays) starts each afresh"
+        )
 
 
 def by_reason(reasons: Mapping[str, str]) -> dict[str, str]:
