@@ -56,7 +56,7 @@ def partition(network: Network, taken: Collection[str]) -> tuple[Segment, ...]:
     needs = {
         node.name: _needs(node, layers[node.name], node.name in taken) for node in network.model.graph.node
     }
-    outputs, nodes = _demanded(network, needs)
+    outputs, nodes = _demanded(network, needs, taken)
     groups = _groups(nodes, taken, needs, _given(network))
     segments: list[Segment] = []
     wanted = set(outputs)
@@ -80,13 +80,18 @@ def _needs(node: onnx.NodeProto, layer: Layer, taken: bool) -> set[str]:
     return {layer.x, *states} - {""}
 
 
-def _demanded(network: Network, needs: Mapping[str, set[str]]) -> tuple[set[str], list[onnx.NodeProto]]:
-    """The outputs that must be made, and the nodes they depend on. A state matters if a needed node reads it."""
+def _demanded(
+    network: Network, needs: Mapping[str, set[str]], taken: Collection[str]
+) -> tuple[set[str], list[onnx.NodeProto]]:
+    """The outputs that must be made, and the nodes that they and the layers taken depend on.
+
+    A state matters if a needed node reads it. A layer taken runs even if nothing but itself reads its state.
+    """
     outputs = {tensor.name for tensor in network.outputs}
     while True:
         nodes, wanted = [], set(outputs)
         for node in reversed(network.model.graph.node):
-            if wanted & set(node.output):
+            if node.name in taken or wanted & set(node.output):
                 wanted |= needs[node.name]
                 nodes.append(node)
         more = {state.output.name for state in network.states if state.input.name in wanted} - outputs

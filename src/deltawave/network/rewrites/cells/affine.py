@@ -21,6 +21,7 @@ Matrix = NDArray[Any]
 Rows = tuple[int | str, ...]
 _RESHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Transpose")
 _MOST_READS = 64  # of one function: what takes more is no cell, and time stays bounded
+_MOST_WORK = 1 << 32  # matrix elements handled for a whole graph: some seconds
 _WIDEST = 4096  # of a matrix that stands for no product
 _LONGEST = 1 << 20  # of a vector
 ONE: Matrix = np.ones(1, np.float32)
@@ -76,7 +77,7 @@ class Reader:
         self.values = Values(editor)
         self.makers = editor.makers()
         self.shapes = editor.infer_shapes()
-        self._reads = 0
+        self._reads = self._work = 0
         self._ends: Collection[str] = ()
 
     def maker(self, name: str) -> onnx.NodeProto | None:
@@ -113,7 +114,7 @@ class Reader:
 
     def _affine(self, name: str) -> Affine:
         self._reads += 1
-        if self._reads > _MOST_READS:
+        if self._reads > _MOST_READS or self._work > _MOST_WORK:
             raise NotAffine
         name = self.root(name)
         constant = self.values.get(name)
@@ -122,7 +123,9 @@ class Reader:
         node = None if name in self._ends else self.makers.get(name)
         read = None if node is None else _READERS.get(node.op_type)
         found = None if read is None or node is None else read(self, node, list(node.output).index(name))
-        return found or self._plain(name)
+        found = found or self._plain(name)
+        self._work += sum(matrix.size for matrix in found.matrices.values())
+        return found
 
     def _plain(self, name: str) -> Affine:
         width = self.width(name)
