@@ -1,0 +1,1 @@
+"""Microsoft's Project Brainwave NPU (ISCA 2018)."""

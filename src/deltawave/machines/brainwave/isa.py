@@ -1,0 +1,269 @@
+"""The instructions of the Brainwave NPU (ISCA 2018, Table II), its memories, and what a program is.
+
+A chain is a v_rd, at most one mv_mul, point-wise operations and one or several v_wr (a multicast), then end_chain; or
+exactly m_rd, m_wr, end_chain. A chain flows through the matrix-vector multiplier (MVM) and then the multifunction
+units (MFUs), each with one activation, one multiply and one add/subtract/maximum unit, in any order. An operation goes
+to the MFU in use, or, if its unit is taken there, to the next one.
+
+Decided here where the papers are silent:
+
+- v_rd reads `cols` native vectors; mv_mul takes `rows` x `cols` tiles of MatrixRf, row by row, and its result has `rows`
+  vectors. So a chain writes `rows` vectors if it has an mv_mul, else `cols`; m_rd and m_wr move `rows` x `cols` tiles.
+- v_rd reads InitialVrf, NetQ and DRAM; the other vector register files (VRFs) are read by the MFU they belong to.
+- A chain reads all its operands before it writes.
+- DRAM has two index spaces, one of vectors and one of tiles.
+- The preamble and the body set rows and cols before their first chain; s_wr is outside of chains.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from deltawave.errors import OptionError
+
+SectionName = Literal["preamble", "body"]
+SECTIONS: tuple[SectionName, SectionName] = ("preamble", "body")
+
+
+class Memory(Enum):
+    """A memory. AddSubVrf and MultiplyVrf exist once for each MFU; NetQ is two queues, one in and one out."""
+
+    INITIAL_VRF = "InitialVrf"
+    ADD_SUB_VRF = "AddSubVrf"
+    MULTIPLY_VRF = "MultiplyVrf"
+    MATRIX_RF = "MatrixRf"
+    NETQ = "NetQ"
+    DRAM = "DRAM"
+
+
+class Register(Enum):
+    """A control register: the size of a matrix in native tiles."""
+
+    ROWS = "rows"
+    COLS = "cols"
+
+
+class Unit(Enum):
+    """A function unit of an MFU."""
+
+    ACTIVATION = "activation"
+    MULTIPLY = "multiply"
+    ADD_SUB = "add/sub"
+
+
+class Opcode(Enum):
+    """An instruction's name."""
+
+    V_RD = "v_rd"
+    V_WR = "v_wr"
+    M_RD = "m_rd"
+    M_WR = "m_wr"
+    MV_MUL = "mv_mul"
+    VV_ADD = "vv_add"
+    VV_A_SUB_B = "vv_a_sub_b"
+    VV_B_SUB_A = "vv_b_sub_a"
+    VV_MAX = "vv_max"
+    VV_MUL = "vv_mul"
+    V_RELU = "v_relu"
+    V_SIGM = "v_sigm"
+    V_TANH = "v_tanh"
+    S_WR = "s_wr"
+    END_CHAIN = "end_chain"
+
+
+PER_MFU = (Memory.ADD_SUB_VRF, Memory.MULTIPLY_VRF)
+
+MEMORIES = {
+    Opcode.V_RD: (Memory.INITIAL_VRF, Memory.NETQ, Memory.DRAM),
+    Opcode.V_WR: (Memory.INITIAL_VRF, *PER_MFU, Memory.NETQ, Memory.DRAM),
+    Opcode.M_RD: (Memory.NETQ, Memory.DRAM),
+    Opcode.M_WR: (Memory.MATRIX_RF, Memory.DRAM),
+}
+"""What an instruction that names a memory may name."""
+
+OPERAND = {
+    Opcode.MV_MUL: Memory.MATRIX_RF,
+    Opcode.VV_ADD: Memory.ADD_SUB_VRF,
+    Opcode.VV_A_SUB_B: Memory.ADD_SUB_VRF,
+    Opcode.VV_B_SUB_A: Memory.ADD_SUB_VRF,
+    Opcode.VV_MAX: Memory.ADD_SUB_VRF,
+    Opcode.VV_MUL: Memory.MULTIPLY_VRF,
+}
+"""Where an instruction with an index only finds its operand; a VRF is that of the MFU which executes it."""
+
+UNITS = {
+    Opcode.VV_ADD: Unit.ADD_SUB,
+    Opcode.VV_A_SUB_B: Unit.ADD_SUB,
+    Opcode.VV_B_SUB_A: Unit.ADD_SUB,
+    Opcode.VV_MAX: Unit.ADD_SUB,
+    Opcode.VV_MUL: Unit.MULTIPLY,
+    Opcode.V_RELU: Unit.ACTIVATION,
+    Opcode.V_SIGM: Unit.ACTIVATION,
+    Opcode.V_TANH: Unit.ACTIVATION,
+}
+"""The point-wise operations, and what executes them."""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction. Operands it does not take stay at their defaults; NetQ has no index.
+
+    `mfu`: whose AddSubVrf or MultiplyVrf. Raises OptionError for operands that do not belong to the opcode.
+    """
+
+    opcode: Opcode
+    memory: Memory | None = None
+    mfu: int = 0
+    index: int = 0
+    register: Register | None = None
+    value: int = 0
+
+    def __post_init__(self) -> None:
+        for name, is_given, belongs in (
+            ("memory", self.memory is not None, self.opcode in MEMORIES),
+            ("register", self.register is not None, self.opcode is Opcode.S_WR),
+        ):
+            if is_given != belongs:
+                raise OptionError(f"{self.opcode.value} {'takes a' if belongs else 'takes no'} {name}")
+        for name, number, belongs in (
+            ("mfu", self.mfu, self.memory in PER_MFU),
+            ("index", self.index, self.has_index),
+            ("value", self.value, self.opcode is Opcode.S_WR),
+        ):
+            if number and not belongs:
+                raise OptionError(f"{self.opcode.value} takes no {name} here; it was given {number}")
+
+    @property
+    def has_index(self) -> bool:
+        """Whether it takes an index."""
+        return self.opcode in OPERAND or self.memory not in (None, Memory.NETQ)
+
+    def __str__(self) -> str:
+        """As it is listed: `v_wr AddSubVrf.1 12`."""
+        words = [self.opcode.value]
+        if self.memory is not None:
+            words.append(self.memory.value + (f".{self.mfu}" if self.memory in PER_MFU else ""))
+        if self.has_index:
+            words.append(str(self.index))
+        if self.register is not None:
+            words += [self.register.value, str(self.value)]
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program may use: MFUs, and the entries of each memory (native vectors, or native tiles of MatrixRf)."""
+
+    mrf_entries: int
+    initial_vrf_entries: int
+    add_sub_vrf_entries: int
+    multiply_vrf_entries: int
+    dram_entries: int = 1 << 20
+    mfus: int = 2
+
+    def entries(self, memory: Memory) -> int:
+        """Entries of a memory; of each MFU's own, if it has one."""
+        return {
+            Memory.INITIAL_VRF: self.initial_vrf_entries,
+            Memory.ADD_SUB_VRF: self.add_sub_vrf_entries,
+            Memory.MULTIPLY_VRF: self.multiply_vrf_entries,
+            Memory.MATRIX_RF: self.mrf_entries,
+            Memory.DRAM: self.dram_entries,
+        }[memory]
+
+
+@dataclass(frozen=True)
+class BwProgram:
+    """A program: the scalar core issues the preamble once and the body in every time step.
+
+    NetQ receives `tiles_before` tiles before the preamble and `vectors_per_step` vectors before each step. DRAM holds
+    `dram_vectors` vectors and `dram_tiles` tiles from the start, from index 0 on.
+    """
+
+    preamble: tuple[Instruction, ...]
+    body: tuple[Instruction, ...]
+    vectors_per_step: int = 0
+    tiles_before: int = 0
+    dram_vectors: int = 0
+    dram_tiles: int = 0
+
+    def section(self, name: SectionName) -> tuple[Instruction, ...]:
+        """The preamble or the body."""
+        return self.preamble if name == "preamble" else self.body
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain as it is executed: `rows` and `cols` as the registers stand, its instructions without the end_chain.
+
+    `first`: position of its first instruction in the section.
+    """
+
+    first: int
+    rows: int
+    cols: int
+    instructions: tuple[Instruction, ...]
+
+    @property
+    def moves_matrix(self) -> bool:
+        """Whether it is m_rd, m_wr."""
+        return self.read.opcode is Opcode.M_RD
+
+    @property
+    def read(self) -> Instruction:
+        """The v_rd or m_rd it starts with."""
+        return self.instructions[0]
+
+    @property
+    def multiplication(self) -> Instruction | None:
+        """The mv_mul, if it has one."""
+        return next((i for i in self.instructions if i.opcode is Opcode.MV_MUL), None)
+
+    @property
+    def writes(self) -> tuple[Instruction, ...]:
+        """The v_wr or m_wr it ends with."""
+        return tuple(i for i in self.instructions if i.opcode in (Opcode.V_WR, Opcode.M_WR))
+
+    @property
+    def operations(self) -> tuple[tuple[Instruction, int], ...]:
+        """The point-wise operations, each with the number of its MFU."""
+        return tuple(place_on_mfus(i for i in self.instructions if i.opcode in UNITS))
+
+    @property
+    def entries_read(self) -> int:
+        """Vectors, or tiles, that the first instruction reads."""
+        return self.rows * self.cols if self.moves_matrix else self.cols
+
+    @property
+    def entries_written(self) -> int:
+        """Vectors, or tiles, that each write writes; the width of the point-wise operations."""
+        return self.rows if self.multiplication else self.entries_read
+
+
+def place_on_mfus(operations: Iterator[Instruction]) -> Iterator[tuple[Instruction, int]]:
+    """Each operation with its MFU: the one in use, or the next one if the unit is taken."""
+    mfu = 0
+    taken: set[Unit] = set()
+    for operation in operations:
+        unit = UNITS[operation.opcode]
+        if unit in taken:
+            mfu, taken = mfu + 1, set()
+        taken.add(unit)
+        yield operation, mfu
+
+
+def chains(section: tuple[Instruction, ...]) -> tuple[Chain, ...]:
+    """The chains of a checked preamble or body, in order."""
+    found: list[Chain] = []
+    registers = {Register.ROWS: 0, Register.COLS: 0}
+    first = 0
+    for position, instruction in enumerate(section):
+        if instruction.register is not None:
+            registers[instruction.register] = instruction.value
+            first = position + 1
+        elif instruction.opcode is Opcode.END_CHAIN:
+            rows, cols = registers[Register.ROWS], registers[Register.COLS]
+            found.append(Chain(first, rows, cols, section[first:position]))
+            first = position + 1
+    return tuple(found)
