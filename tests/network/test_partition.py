@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import deltawave
 from deltawave.errors import NetworkError
+from deltawave.machines.deltarnn import DELTARNN_ZYNQ7100
 from deltawave.network import (
     FloatReference,
     HostSegment,
@@ -122,3 +124,17 @@ def test_a_layer_that_is_not_there() -> None:
     with pytest.raises(NetworkError) as caught:
         partition(load(streaming("GRU")), ["cel"])
     assert str(caught.value) == "the network has no layer 'cel'; there are: cell"
+
+
+def test_a_session_starts_from_a_constant_initial_state() -> None:
+    stored = weights(np.random.default_rng(0), "GRU", 3, 4)
+    gru = node("GRU", ["x", "W", "R", "B", "", "h"], ["y"], name="gru", hidden_size=4)
+    start = np.full((1, 1, 4), 0.75, np.float32)
+    network = load(
+        model([gru], [value("x", ["T", 1, 3])], [value("y", ["T", 1, 1, 4])], constants(**stored, h=start))
+    )
+    x = floats(np.random.default_rng(1), 20, 3)
+    program = deltawave.compile(network, DELTARNN_ZYNQ7100, calibration=x)
+    found = program.session().step(x)["y"]
+    (stream,) = as_streams(network, x)
+    np.testing.assert_allclose(found, FloatReference(network).run(stream)[0]["y"], atol=0.05)

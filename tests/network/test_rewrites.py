@@ -372,3 +372,48 @@ def test_shapes_of_shapes() -> None:
     fold_shapes(editor)
     for found, expected in zip(run(editor.model(), np.ones((2, 3), np.float32)), [[2], 2], strict=True):
         assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("signed", "narrow"), [(1, 0), (1, 1), (0, 0), (0, 1)])
+def test_quant_nodes_of_qonnx_are_spelled_out(signed: int, narrow: int) -> None:
+    """On weights they are computed; on activations they are left as arithmetic."""
+    w, scale, zero = floats(RNG, 3, 4), np.float32([0.25, 0.5, 0.125, 1]), np.float32(0)
+    flags = {
+        "signed": signed,
+        "narrow": narrow,
+        "rounding_mode": "ROUND",
+        "domain": "qonnx.custom_op.general",
+    }
+    nodes = [
+        node("Quant", ["w", "s", "z", "bits"], ["wq"], name="weights", **flags),
+        node("Quant", ["x", "half", "z", "bits"], ["xq"], name="input", **flags),
+        node("MatMul", ["xq", "wq"], ["y"], name="dense"),
+    ]
+    stored = constants(w=w, s=scale, z=zero, half=np.float32(0.5), bits=np.float32(3))
+    whole = model(nodes, [value("x", [2, 3])], [value("y", [2, 4])], stored)
+    whole.opset_import.append(helper.make_opsetid("qonnx.custom_op.general", 1))
+    network = load(whole)
+
+    low, high = (-4 + narrow, 3) if signed else (0, 7 - narrow)
+    quantised_weights = np.clip(np.rint(w / scale), low, high) * scale
+    dense = network.layers[-1]
+    assert isinstance(dense, Dense)
+    assert np.array_equal(dense.weights, quantised_weights.T)
+    x = 2 * floats(RNG, 2, 3)
+    quantised_input = np.clip(np.rint(x / np.float32(0.5)), low, high) * np.float32(0.5)
+    np.testing.assert_allclose(run(network.original, x)[0], quantised_input @ quantised_weights, rtol=1e-6)
+
+
+def test_other_rounding_is_refused() -> None:
+    flags = {"rounding_mode": "FLOOR", "domain": "qonnx.custom_op.general"}
+    stored = constants(s=np.float32(1), z=np.float32(0), bits=np.float32(8))
+    whole = model(
+        [node("Quant", ["x", "s", "z", "bits"], ["y"], name="q", **flags)],
+        [value("x", [2])],
+        [value("y", [2])],
+        stored,
+    )
+    whole.opset_import.append(helper.make_opsetid("qonnx.custom_op.general", 1))
+    with pytest.raises(NetworkError) as caught:
+        load(whole)
+    assert str(caught.value) == "q (Quant): rounding_mode is 'FLOOR', only 'ROUND' is read"

@@ -193,6 +193,13 @@ def _where(call: _Call) -> list[Array]:
     return [np.where(call[0], call[1], call[2])]
 
 
+def _clip(call: _Call) -> list[Array]:
+    low, high = (call.inputs[position] if len(call.inputs) > position else None for position in (1, 2))
+    if "min" in call.attributes or "max" in call.attributes:
+        raise TypeError("bounds of old opsets are not read")
+    return [call[0] if low is None and high is None else np.clip(call[0], low, high).astype(call[0].dtype)]
+
+
 def _reduce(function: Callable[..., Array]) -> Callable[[_Call], list[Array]]:
     def run(call: _Call) -> list[Array]:
         axes = call.integers(1, "axes") or None
@@ -268,6 +275,8 @@ OPERATORS: dict[str, Callable[[_Call], list[Array]]] = {
     "Reciprocal": _unary(np.reciprocal),
     "Floor": _unary(np.floor),
     "Ceil": _unary(np.ceil),
+    "Round": _unary(np.rint),
+    "Clip": _clip,
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
     "ReduceMax": _reduce(np.max),

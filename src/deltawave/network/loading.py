@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import numpy as np
 import onnx
 from numpy.typing import ArrayLike
 
@@ -17,6 +18,7 @@ from deltawave.network.onnx_read import Source, read
 from deltawave.network.onnx_types import dims, dtype_name
 from deltawave.network.rewrites.bind import bind as bind_values
 from deltawave.network.rewrites.layout import steps_first
+from deltawave.network.rewrites.qonnx import spell_out_quant
 from deltawave.network.rewrites.single_precision import in_single_precision
 from deltawave.network.runnable import check_runnable
 from deltawave.network.states import find_states
@@ -41,14 +43,17 @@ def load(
     _name_free_axes(editor)
     bind_values(editor, bind or {})
     # what ONNX Runtime does not run is written as what it does before anything else
+    spell_out_quant(editor)
     steps_first(editor)
     in_single_precision(editor)
     original = editor.model()
     # from here on the passes may rely on what ONNX Runtime checks: the right inputs, attributes and sizes
     check_runnable(editor, original, limits)
     declared = _declared(editor, states or {})
-    canonicalise(editor, declared)
-    layers = layers_of(editor)
+    # numbers that overflow are refused where they become weights
+    with np.errstate(all="ignore"):
+        canonicalise(editor, declared)
+        layers = layers_of(editor)
     found = find_states(editor, layers, declared)
     tensors = _tensors(editor, layers)
     pairs = [StateTensor(tensors[source], tensors[result]) for source, result in found.pairs]
@@ -109,7 +114,7 @@ def _tensor(value: onnx.ValueInfoProto, batch: set[str], steps: set[str]) -> Ten
     free = [axis for axis, size in enumerate(sizes) if isinstance(size, str) and size not in steps]
     # what does not turn up in a recurrent layer is a batch by convention if it comes first
     chosen = [axis for axis in free if sizes[axis] in batch] or [axis for axis in free if axis == 0]
-    dtype = dtype_name(value.type.tensor_type.elem_type)
+    dtype = dtype_name(value.name, value.type.tensor_type.elem_type)
     shape = tuple(size if size != "" else "?" for size in sizes)
     return Tensor(value.name, dtype, shape, chosen[0] if chosen else None)
 

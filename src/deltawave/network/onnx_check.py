@@ -15,11 +15,11 @@ from deltawave.errors import NetworkError
 from deltawave.network.functions import inline_functions
 from deltawave.network.inference import infer
 from deltawave.network.limits import Limits
-from deltawave.network.onnx_types import BITS, dims, in_order, label, reads, subgraphs
+from deltawave.network.onnx_types import BITS, QONNX_DOMAINS, dims, in_order, label, reads, subgraphs
 
 OLDEST_OPSET = 7
 STANDARD = {"", "ai.onnx"}
-DOMAINS = {*STANDARD, "ai.onnx.ml", "com.microsoft"}
+DOMAINS = {*STANDARD, *QONNX_DOMAINS, "ai.onnx.ml", "com.microsoft"}
 
 
 def check_model(model: onnx.ModelProto, limits: Limits) -> onnx.ModelProto:

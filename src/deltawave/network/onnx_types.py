@@ -10,6 +10,8 @@ from onnx import helper
 
 from deltawave.errors import NetworkError
 
+# of operators that quantisers write, spelled out before anything runs them
+QONNX_DOMAINS = {"qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas"}
 # sizes of the element types ONNX Runtime computes with; strings have none
 BITS = {
     onnx.TensorProto.FLOAT: 32,
@@ -30,10 +32,10 @@ BITS = {
 }
 
 
-def dtype_name(element: int) -> str:
-    """The NumPy name of an ONNX element type: 'float32'. Raises NetworkError for one that we do not compute with."""
+def dtype_name(name: str, element: int) -> str:
+    """The NumPy name of a tensor's element type: 'float32'. Raises NetworkError for one that we do not compute with."""
     if element not in BITS:
-        raise NetworkError(f"element type {element} is not supported; convert the model to float32")
+        raise NetworkError(f"{name} has element type {element}, which is not supported; use float32")
     return str(np.dtype(helper.tensor_dtype_to_np_dtype(element)).name)
 
 

@@ -36,7 +36,7 @@ def _names(editor: Editor) -> list[str]:
 
 
 def _value(declared: onnx.ValueInfoProto, value: np.ndarray) -> np.ndarray:
-    sizes, kind = dims(declared), np.dtype(dtype_name(declared.type.tensor_type.elem_type))
+    sizes, kind = dims(declared), np.dtype(dtype_name(declared.name, declared.type.tensor_type.elem_type))
     fits = sizes is None or (
         len(sizes) == value.ndim
         and all(

@@ -13,16 +13,18 @@ from deltawave.network.values import Values
 Shapes = dict[str, onnx.ValueInfoProto]
 
 
-def weights(values: Values, node: onnx.NodeProto, position: int) -> Floats | None:
-    """A constant input as float32, None if left out or not constant. Raises NetworkError unless finite numbers."""
+def weights(values: Values, node: onnx.NodeProto, position: int, factor: float = 1.0) -> Floats | None:
+    """A constant input times a factor, as float32; None if left out or not constant.
+
+    Raises NetworkError unless these are finite numbers.
+    """
     name = node.input[position] if position < len(node.input) else ""
     value = values.get(name)
     if value is None:
         return None
     if value.dtype.kind not in "fiu" and value.dtype.name != "bfloat16":
         raise NetworkError(f"{label(node)}: the weights {name} are of type {value.dtype}, not numbers")
-    with np.errstate(over="ignore"):
-        floats = np.asarray(value).astype(np.float32)
+    floats = np.asarray(value).astype(np.float32) * np.float32(factor)
     if not np.isfinite(floats).all():
         raise NetworkError(
             f"{label(node)}: the weights {name} hold values that are not finite float32 numbers"

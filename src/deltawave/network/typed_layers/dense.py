@@ -11,16 +11,17 @@ from deltawave.network.values import Values
 
 def dense_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
     """A `Dense` layer; opaque where the weights are not a constant matrix."""
-    flags, matrix = attributes(node), weights(values, node, 1)
+    flags = attributes(node)
+    matrix, bias = (
+        weights(values, node, 1, flags.get("alpha", 1.0)),
+        weights(values, node, 2, flags.get("beta", 1.0)),
+    )
     if matrix is None or matrix.ndim != 2 or flags.get("transA", 0):
         return opaque(node, shapes, "its weights are not a constant matrix on the right")
-    matrix = (matrix if flags.get("transB", 0) else matrix.T) * np.float32(flags.get("alpha", 1.0))
-    bias = weights(values, node, 2)
+    matrix = matrix if flags.get("transB", 0) else matrix.T
     if given(node, 2) and (bias is None or bias.size not in (1, len(matrix))):
         return opaque(node, shapes, "its bias is not a constant vector")
-    summand = (
-        np.zeros(1, np.float32) if bias is None else bias.reshape(-1) * np.float32(flags.get("beta", 1.0))
-    )
+    summand = np.zeros(1, np.float32) if bias is None else bias.reshape(-1)
     return Dense(
         name=node.name,
         kind=node.op_type,
