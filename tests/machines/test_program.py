@@ -148,6 +148,15 @@ def test_too_long_a_vector_is_refused() -> None:
             "edgedrnn-minized: activation_overflow = 'clip' is not allowed: Invalid enum value 'clip'",
         ),
         (
+            {"theta_layers.layer": "0,nan"},
+            "edgedrnn-minized: theta_layers.layer = nan is not a threshold; thresholds go from 0 to 64",
+        ),
+        (
+            {"weight_fraction_bits": 9},
+            "edgedrnn-minized: weight_fraction_bits = 9 is out of range; it goes from 0 to 8",
+        ),
+        ({"input_shift": 60}, "edgedrnn-minized: input_shift = 60 is out of range; it goes from -8 to 8"),
+        (
             {"theta_layers.layer": "1"},
             "edgedrnn-minized: theta_layers = {'layer': '1'} is not allowed: "
             "Expected `array` of length 2, got 1 - at `$[...]`",
@@ -167,3 +176,13 @@ def test_thresholds_by_layer() -> None:
         64,
         64,
     )  # the input is halved on its way in, and its threshold with it
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_thresholds_of_a_layer_that_is_not_there_are_refused(machine) -> None:
+    tuned = machine.with_options({"theta_layers.layers": "0.5,0.25"})
+    with pytest.raises(OptionError) as caught:
+        compile_network(recurrent_network("LSTM", direction="bidirectional"), tuned)
+    assert str(caught.value) == (
+        f"{machine.name}: theta_layers names 'layers', which is no layer it runs; did you mean 'layer'?"
+    )

@@ -49,13 +49,17 @@ def pick(machine: DeltaMachine, weights: tuple[Matrix, Matrix], samples: Samples
 def _candidates(machine: DeltaMachine, weights: tuple[Matrix, Matrix], shifting: bool) -> Iterator[Formats]:
     """The plain choice first: no shift, and the most fraction bits with which no weight saturates."""
     searched = [0, *SEARCHED_SHIFTS] if shifting else [0]
-    widest = machine.accumulator_bits - machine.activation_fraction_bits - ROOM_BITS
     for shift in searched if machine.input_shift is None else [machine.input_shift]:
         largest = max(np.abs(np.ldexp(weights[0], shift)).max(), np.abs(weights[1]).max(), 2.0**-20)
         fitting = machine.weight_bits - 1 - int(np.ceil(np.log2(largest)))
         wanted = machine.weight_fraction_bits
         for fraction in (fitting, fitting + 1, fitting + 2) if wanted is None else (wanted,):
-            yield Formats(min(fraction, widest), shift)
+            yield Formats(min(fraction, most_fraction(machine)), shift)
+
+
+def most_fraction(machine: DeltaMachine) -> int:
+    """Fraction bits of weights that leave the accumulators their room before the point."""
+    return machine.accumulator_bits - machine.activation_fraction_bits - ROOM_BITS
 
 
 def _spread(values: Floats) -> Matrix:

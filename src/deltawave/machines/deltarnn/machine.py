@@ -18,11 +18,12 @@ from deltawave.machines.deltarnn import cost, timing
 from deltawave.machines.deltarnn.compile import compile_cell
 from deltawave.machines.deltarnn.compiled import DeltaCell, restore
 from deltawave.machines.deltarnn.cost import Columns
+from deltawave.machines.deltarnn.formats import most_fraction
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics import Fixed
 from deltawave.numerics.fixed import Overflow
 from deltawave.numerics.tables import FUNCTIONS
-from deltawave.options import option
+from deltawave.options import nearest, option
 
 CellName = Literal["gru", "lstm", "rnn"]
 Q8_8 = "Q8.8: DeltaRNN [seed], EdgeDRNN's RTL and Spartus' training code [text]"
@@ -77,7 +78,8 @@ class DeltaMachine(Machine):
         for name, value in (("theta_input", self.theta_input), ("theta_hidden", self.theta_hidden)):
             _check_theta(self.name, name, value)
         for layer, thetas in self.theta_layers.items():
-            _check_theta(self.name, f"theta_layers.{layer}", min(thetas))
+            for theta in thetas:
+                _check_theta(self.name, f"theta_layers.{layer}", theta)
         _check_sizes(self)
         _check_range(self.name, "weight_bits", self.weight_bits, 2, 16)
         _check_range(self.name, "accumulator_bits", self.accumulator_bits, 16, 32)
@@ -86,6 +88,10 @@ class DeltaMachine(Machine):
         )
         _check_range(self.name, "activation_fraction_bits", self.activation_fraction_bits, 1, 14)
         _check_range(self.name, "table_step_bits", self.table_step_bits, 1, self.activation_fraction_bits)
+        if self.weight_fraction_bits is not None:
+            _check_range(self.name, "weight_fraction_bits", self.weight_fraction_bits, 0, most_fraction(self))
+        if self.input_shift is not None:
+            _check_range(self.name, "input_shift", self.input_shift, -self.weight_bits, self.weight_bits)
 
     @property
     def activation(self) -> Fixed:
@@ -135,6 +141,15 @@ class DeltaMachine(Machine):
     def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> CompiledCell:
         """The compiled cell that `arrays` came from."""
         return restore(name, arrays)
+
+    def check(self, cells: Sequence[CompiledCell]) -> None:
+        """Thresholds by layer name layers that are there. Machines add what must fit."""
+        layers = {cell.name.removesuffix("/reverse") for cell in cells}
+        for name in self.theta_layers:
+            if name not in layers:
+                raise OptionError(
+                    f"{self.name}: theta_layers names {name!r}, which is no layer it runs; {nearest(name, layers)}"
+                )
 
     def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
         """When every unit worked."""

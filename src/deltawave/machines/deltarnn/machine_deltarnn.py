@@ -71,6 +71,7 @@ class DeltaRNN(DeltaMachine):
 
     def check(self, cells: Sequence[CompiledCell]) -> None:
         """All weights stay on chip."""
+        super().check(cells)
         check_memory(
             self.name, sum(weights_of(cell) * self.weight_bits for cell in cells), self.weight_memory_bytes
         )

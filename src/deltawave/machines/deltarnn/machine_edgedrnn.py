@@ -62,6 +62,7 @@ class EdgeDRNN(DeltaMachine):
 
     def check(self, cells: Sequence[CompiledCell]) -> None:
         """The state memory holds a few layers; the weights lie in DRAM."""
+        super().check(cells)
         if len(cells) > self.max_layers:
             raise CapacityError(
                 f"the network has {len(cells)} recurrent layers, {self.name} holds {self.max_layers}; "

@@ -84,6 +84,7 @@ class Spartus(DeltaMachine):
 
     def check(self, cells: Sequence[CompiledCell]) -> None:
         """All weights stay on chip, with their indices."""
+        super().check(cells)
         bits = sum(timing_spartus.stored_bits(self, delta_cell(cell).cell) for cell in cells)
         check_memory(self.name, bits, self.weight_memory_bytes)
 
