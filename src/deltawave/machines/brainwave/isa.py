@@ -7,15 +7,16 @@ to the MFU in use, or, if its unit is taken there, to the next one.
 
 Decided here where the papers are silent:
 
-- v_rd reads `cols` native vectors; mv_mul takes `rows` x `cols` tiles of MatrixRf, row by row, and its result has `rows`
-  vectors. So a chain writes `rows` vectors if it has an mv_mul, else `cols`; m_rd and m_wr move `rows` x `cols` tiles.
+- v_rd reads `cols` native vectors; mv_mul takes `rows` x `cols` tiles of MatrixRf, row by row, and its result has
+  `rows` vectors. So a chain writes `rows` vectors if it has an mv_mul, else `cols`; m_rd and m_wr move `rows` x `cols`
+  tiles.
 - v_rd reads InitialVrf, NetQ and DRAM; the other vector register files (VRFs) are read by the MFU they belong to.
 - A chain reads all its operands before it writes.
 - DRAM has two index spaces, one of vectors and one of tiles.
 - The preamble and the body set rows and cols before their first chain; s_wr is outside of chains.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -241,7 +242,7 @@ class Chain:
         return self.rows if self.multiplication else self.entries_read
 
 
-def place_on_mfus(operations: Iterator[Instruction]) -> Iterator[tuple[Instruction, int]]:
+def place_on_mfus(operations: Iterable[Instruction]) -> Iterator[tuple[Instruction, int]]:
     """Each operation with its MFU: the one in use, or the next one if the unit is taken."""
     mfu = 0
     taken: set[Unit] = set()
