@@ -195,6 +195,32 @@ class BwProgram:
 
 
 @dataclass(frozen=True)
+class Access:
+    """What one instruction of a chain reads or writes: `entries` vectors or tiles from `index` on (0 for NetQ).
+
+    `position`: of the instruction in its section.
+    """
+
+    instruction: Instruction
+    position: int
+    memory: Memory
+    mfu: int
+    index: int
+    entries: int
+    is_write: bool
+
+    @property
+    def moves_tiles(self) -> bool:
+        """Whether the entries are tiles, not vectors."""
+        return self.instruction.opcode in (Opcode.M_RD, Opcode.M_WR, Opcode.MV_MUL)
+
+    @property
+    def space(self) -> tuple[Memory, int, bool]:
+        """The index space: the memory, of which MFU, and of tiles or vectors."""
+        return self.memory, self.mfu, self.moves_tiles
+
+
+@dataclass(frozen=True)
 class Chain:
     """A chain as it is executed: `rows` and `cols` as the registers stand, its instructions without the end_chain.
 
@@ -240,6 +266,23 @@ class Chain:
     def entries_written(self) -> int:
         """Vectors, or tiles, that each write writes; the width of the point-wise operations."""
         return self.rows if self.multiplication else self.entries_read
+
+    @property
+    def accesses(self) -> Iterator[Access]:
+        """What its instructions read and write, in their order."""
+        mfus = iter(self.operations)
+        for position, instruction in enumerate(self.instructions, self.first):
+            mfu = next(mfus)[1] if instruction.opcode in UNITS else instruction.mfu
+            memory = instruction.memory or OPERAND.get(instruction.opcode)
+            if memory:
+                is_write = instruction.opcode in (Opcode.V_WR, Opcode.M_WR)
+                entries = self._entries(instruction)
+                yield Access(instruction, position, memory, mfu, instruction.index, entries, is_write)
+
+    def _entries(self, instruction: Instruction) -> int:
+        if instruction is self.read:
+            return self.entries_read
+        return self.rows * self.cols if instruction.opcode is Opcode.MV_MUL else self.entries_written
 
 
 def place_on_mfus(operations: Iterable[Instruction]) -> Iterator[tuple[Instruction, int]]:
