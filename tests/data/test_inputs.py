@@ -59,7 +59,7 @@ def test_npy_and_npz_give_the_same_streams(tmp_path: Path) -> None:
     assert len(read_inputs(NETWORK, tmp_path / "d.npz", Sources(keys=("one", "two")))) == 2
     assert (
         message_of(NETWORK, tmp_path / "d.npz")
-        == f"{tmp_path}/d.npz holds one, two; say which array is the input"
+        == f"{tmp_path}/d.npz holds one, two; say which array is the input (--input-key)"
     )
     assert message_of(NETWORK, tmp_path / "d.npz", Sources(keys=("onne",))) == (
         f"{tmp_path}/d.npz has no array 'onne'; did you mean 'one'?"
@@ -104,13 +104,15 @@ def test_recordings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     )
     free = identity(TensorProto.FLOAT, [1, "n"])
     assert (
-        message_of(free, path) == f"{path}: the input x0 takes frames of any size; give the window in samples"
+        message_of(free, path)
+        == f"{path}: the input x0 takes frames of any size; give the window in samples (--window)"
     )
     assert message_of(SAMPLES, path, Sources(recording=Recording(window=5))) == (
         f"{path}: the input x0 takes windows of 4 samples, not 5"
     )
     assert message_of(TWO_INPUTS, path) == (
-        f"{path}: the network has the inputs x0, x1; give a .npz with an array for each"
+        f"{path}: the network has the inputs x0, x1; give a .npz with an array for each, "
+        "or fix those that never change, and free sizes, with --bind"
     )
 
 
@@ -121,7 +123,8 @@ def test_texts_become_tokens(tmp_path: Path) -> None:
     (tokens,) = read_inputs(TOKENS, text, Sources(vocabulary=vocabulary))
     assert np.asarray(tokens).tolist() == [3, 1, 1, 3]
     assert (
-        message_of(TOKENS, text) == f"{text}: a text needs a vocabulary, a JSON file of characters to numbers"
+        message_of(TOKENS, text)
+        == f"{text}: a text needs a vocabulary, a JSON file of characters to numbers (--vocab)"
     )
     assert message_of(SAMPLES, text) == f"{text}: the input x0 takes float32, not the whole numbers of a text"
     text.write_text("abc")

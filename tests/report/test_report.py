@@ -137,3 +137,13 @@ def test_clips_that_continue_one_another_are_pointed_out() -> None:
     )
     assert hint in measure(program.run(clips)).notes
     assert hint not in measure(program.run(list(clips))).notes
+
+
+def test_a_program_without_calibration_says_so() -> None:
+    note = (
+        "compiled without calibration data: number formats fit the weights only; "
+        "--calibration (in Python calibration=) picks them for the data"
+    )
+    network = recurrent_network("GRU", linear_before_reset=1)
+    assert note in measure(compile_network(network, EDGE).run(walk())).notes
+    assert note not in measure(run_of(network)).notes

@@ -94,7 +94,7 @@ def _only(arrays: Mapping[str, Array], path: PathLike) -> Array:
     data = [name for name in arrays if name not in LABEL_KEYS]
     if len(data) != 1:
         raise InputError(
-            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; say which array is the input"
+            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; say which array is the input (--input-key)"
         )
     return arrays[data[0]]
 
@@ -120,7 +120,7 @@ def _frame_size(tensor: Tensor, recording: Recording, path: PathLike) -> int:
     last = tensor.shape[-1] if tensor.shape else 1
     if recording.window is None and not isinstance(last, int):
         raise InputError(
-            f"{path}: the input {tensor.name} takes frames of any size; give the window in samples"
+            f"{path}: the input {tensor.name} takes frames of any size; give the window in samples (--window)"
         )
     wanted = int(last) if isinstance(last, int) else 0
     size = 2 * (wanted - 1) if recording.spectrum else wanted
@@ -138,12 +138,15 @@ def _txt(network: Network, path: PathLike, sources: Sources) -> list[Item]:
             f"{path}: the input {tensor.name} takes {tensor.dtype}, not the whole numbers of a text"
         )
     if sources.vocabulary is None:
-        raise InputError(f"{path}: a text needs a vocabulary, a JSON file of characters to numbers")
+        raise InputError(f"{path}: a text needs a vocabulary, a JSON file of characters to numbers (--vocab)")
     return [read_tokens(path, read_vocabulary(sources.vocabulary)).astype(tensor.dtype)]
 
 
 def _only_input(network: Network, path: PathLike) -> Tensor:
     if len(network.inputs) != 1:
         names = ", ".join(tensor.name for tensor in network.inputs)
-        raise InputError(f"{path}: the network has the inputs {names}; give a .npz with an array for each")
+        raise InputError(
+            f"{path}: the network has the inputs {names}; give a .npz with an array for each, "
+            "or fix those that never change, and free sizes, with --bind"
+        )
     return network.inputs[0]

@@ -67,5 +67,5 @@ def _from_npz(path: PathLike, key: str | None) -> NDArray[Any]:
         raise InputError(f"{path} has no array {key!r}; {nearest(key, arrays)}")
     names = [key] if key else [name for name in LABEL_KEYS if name in arrays] or list(arrays)
     if len(names) != 1:
-        raise InputError(f"{path} holds {', '.join(sorted(arrays))}; say which are the labels")
+        raise InputError(f"{path} holds {', '.join(sorted(arrays))}; say which are the labels (--label-key)")
     return arrays[names[0]]

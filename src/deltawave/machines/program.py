@@ -29,6 +29,7 @@ from deltawave.network import (
     capture,
     partition,
 )
+from deltawave.network.layers import Opaque
 from deltawave.network.streams import Item
 
 Progress = Callable[[str, int, int], None]
@@ -43,12 +44,16 @@ def quiet(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """`cells`: the compiled directions of the layers taken, by name (`layer` or `layer/reverse`)."""
+    """`cells`: the compiled directions of the layers taken, by name (`layer` or `layer/reverse`).
+
+    `calibrated`: whether number formats were picked from data.
+    """
 
     network: Network
     machine: Machine
     verdicts: Mapping[str, Verdict]
     cells: Mapping[str, CompiledCell]
+    calibrated: bool
 
     @property
     def taken(self) -> tuple[Recurrent, ...]:
@@ -143,7 +148,7 @@ def compile_network(
         for name, cell in zip(layer.cell_names, layer.cells, strict=True):
             cells[name] = machine.compile(name, cell, samples.get(name, Samples(None, None)))
     machine.check(list(cells.values()))
-    return Program(network, machine, verdicts, cells)
+    return Program(network, machine, verdicts, cells, calibrated=calibration is not None)
 
 
 def sampled(network: Network, layers: Sequence[Recurrent], data: Data) -> dict[str, Samples]:
@@ -175,6 +180,10 @@ def stacked(calls: Iterable[Outputs]) -> Outputs:
 
 def _nothing_taken(network: Network, machine: Machine, verdicts: Mapping[str, Verdict]) -> str:
     if not network.recurrent:
-        return f"{machine.name} takes recurrent layers and {network.name} has none; choose another machine"
+        loops = [
+            layer for layer in network.layers if isinstance(layer, Opaque) and layer.kind in ("Scan", "Loop")
+        ]
+        unread = "".join(f" ({layer.name} is a {layer.kind}: {layer.why})" for layer in loops)
+        return f"{machine.name} takes recurrent layers and {network.name} has none{unread}; choose another machine"
     reasons = "; ".join(f"{layer.name}: {verdicts[layer.name].reason}" for layer in network.recurrent)
     return f"{machine.name} takes no layer of {network.name} ({reasons}); choose another machine or other parameters"

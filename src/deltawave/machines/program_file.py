@@ -38,6 +38,7 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     version: int
     network: str
     states: dict[str, str]
+    calibrated: bool
     machine: MachineRecord
     cells: list[str]
     members: dict[str, str]
@@ -57,6 +58,7 @@ def program_bytes(program: Program) -> bytes:
         version=VERSION,
         network=network.name,
         states={pair.input.name: pair.output.name for pair in network.states},
+        calibrated=program.calibrated,
         machine=_record(program.machine),
         cells=list(program.cells),
         members={name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
@@ -113,7 +115,7 @@ def _program(manifest: Manifest, members: Mapping[str, bytes], place: str) -> Pr
     for number, name in enumerate(manifest.cells):
         member = _cell_member(number)
         cells[name] = machine.restore(name, read_npz(members[member], f"{member} in {place}"))
-    program = Program(network, machine, verdicts, cells)
+    program = Program(network, machine, verdicts, cells, calibrated=manifest.calibrated)
     if list(cells) != [name for layer in program.taken for name in layer.cell_names]:
         raise ProgramError(
             f"{place} was made for other layers than {machine.name} takes; compile the network again"

@@ -81,17 +81,26 @@ def _parts(inspection: Inspection) -> Iterator[RenderableType]:
     network = inspection.network
     yield "\n".join(_head(network))
     yield _layer_table(network)
+    work = "known operations" if _uncounted(network) else "operations"
     for taken in inspection.taken:
-        yield listed(taken.machine, "-", _machine_lines(taken))
+        yield listed(taken.machine, "-", _machine_lines(taken, work))
 
 
 def _head(network: Network) -> Iterator[str]:
     parameters = sum(layer.parameters for layer in network.layers)
     operations = sum(layer.operations for layer in network.layers)
-    yield f"{network.name}: {whole(parameters)} parameters, {quantity(operations, 'op')} a step"
+    least = "at least " if _uncounted(network) else ""
+    yield f"{network.name}: {whole(parameters)} parameters, {least}{quantity(operations, 'op')} a step"
     yield from (f"input   {_tensor_text(tensor)}" for tensor in network.inputs)
     yield from (f"output  {_tensor_text(tensor)}" for tensor in network.outputs)
     yield from (f"state   {pair.input.name} <- {pair.output.name}" for pair in network.states)
+    if any(layer.kind == "If" for layer in network.layers):
+        yield "hint    inputs and free sizes that never change can be fixed, and branches with them: --bind NAME=VALUE"
+
+
+def _uncounted(network: Network) -> bool:
+    """Whether there are layers of which nobody knows the operations."""
+    return any(layer.operations == 0 for layer in _weighty(network))
 
 
 def _tensor_text(tensor: Tensor) -> str:
@@ -105,9 +114,8 @@ def _layer_table(network: Network) -> Table:
     for layer in network.layers:
         if layer.parameters or (isinstance(layer, Opaque) and layer.why):
             _add_others(grid, others)
-            grid.add_row(
-                layer.name, layer.kind, describe(layer), whole(layer.parameters), whole(layer.operations)
-            )
+            operations = whole(layer.operations) if layer.operations else "unknown"
+            grid.add_row(layer.name, layer.kind, describe(layer), whole(layer.parameters), operations)
         else:
             others.append(layer.kind)
     _add_others(grid, others)
@@ -152,11 +160,11 @@ def _cell_words(cell: Cell) -> Iterator[str]:
         yield f"clipped at {cell.clip:g}"
 
 
-def _machine_lines(taken: Taken) -> Iterator[str]:
+def _machine_lines(taken: Taken, work: str) -> Iterator[str]:
     if not taken.runs:
         yield f"no: {taken.reason}"
         return
-    yield f"takes {percent(taken.operations_share)} of the operations"
+    yield f"takes {percent(taken.operations_share)} of the {work}"
     takes, leaves = (
         {n: why for n, (takes, why) in taken.layers.items() if takes == side} for side in (True, False)
     )

@@ -190,11 +190,20 @@ def _worst_step(parts: Sequence[NDArray[np.int64]]) -> int:
 
 
 def _notes(run: Run) -> tuple[str, ...]:
-    """Calls of many steps that continue one another, extensions used, and what stayed on the host."""
+    """What a reader of the figures must know."""
     verdicts = {layer.name: run.program.verdicts[layer.name].reason for layer in run.program.taken}
     extended = [f"{names}: {reason}" for reason, names in by_reason(verdicts).items() if reason]
     host = by_reason(host_layers(run.program)).items()
-    return (*_continued(run), *extended, *(f"{names} ran on the host: {reason}" for reason, names in host))
+    on_host = (f"{names} ran on the host: {reason}" for reason, names in host)
+    return (*_continued(run), *_uncalibrated(run), *extended, *on_host)
+
+
+def _uncalibrated(run: Run) -> Iterator[str]:
+    if not run.program.calibrated:
+        yield (
+            "compiled without calibration data: number formats fit the weights only; "
+            "--calibration (in Python calibration=) picks them for the data"
+        )
 
 
 def _continued(run: Run) -> Iterator[str]:

@@ -82,11 +82,12 @@ def _inferred(model: onnx.ModelProto) -> Sizes:
 def host_layers(program: Program) -> dict[str, str]:
     """Why each layer with weights that stays on the host is not taken, by name."""
     taken = {layer.name for layer in program.taken}
-    return {
-        layer.name: program.verdicts[layer.name].reason
-        for layer in _with_weights(program.network)
-        if layer.name not in taken
-    }
+    left = [layer for layer in _with_weights(program.network) if layer.name not in taken]
+    return {layer.name: program.verdicts[layer.name].reason + _uncounted(layer) for layer in left}
+
+
+def _uncounted(layer: Layer) -> str:
+    return "" if layer.operations else "; its operations are not known, and not in the work"
 
 
 def _with_weights(network: Network) -> list[Layer]:
