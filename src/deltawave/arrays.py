@@ -47,7 +47,10 @@ def read_npy(data: bytes, place: str) -> Array:
     if needed != there:
         raise InputError(f"{place} is damaged: its header promises {needed} bytes of numbers, it has {there}")
     stream.seek(0)
-    return npy.read_array(stream, allow_pickle=False)
+    try:
+        return npy.read_array(stream, allow_pickle=False)
+    except NPY_DAMAGE as error:  # more axes, or a larger empty array, than NumPy has
+        raise InputError(f"{place} is damaged: there is no array of the shape in its header") from error
 
 
 def read_npz(data: bytes, place: str, most_bytes: int = MOST_BYTES) -> dict[str, Array]:

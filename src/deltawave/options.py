@@ -50,6 +50,10 @@ class Options:
             name, dot, entry = key.partition(".")
             if name not in fields:
                 raise OptionError(f"{self._title()} has no option {key!r}; {nearest(name, fields)}")
+            if dot and not isinstance(getattr(self, name), Mapping):
+                raise OptionError(
+                    f"{self._title()}: {name} is one value and has no entries; set {name} itself"
+                )
             if dot:
                 entries.setdefault(name, dict(getattr(self, name)))[entry] = value
                 value = entries[name]
@@ -76,6 +80,8 @@ def _spelled(value: object, kind: Any) -> object:
     """Texts as people type them on a command line: lists with commas."""
     if isinstance(value, dict):
         return {key: _spelled(entry, _value_kind(kind)) for key, entry in value.items()}
+    if value == "none" and type(None) in typing.get_args(kind):
+        return None
     if isinstance(value, str) and typing.get_origin(kind) is tuple:
         return [part.strip() for part in value.split(",") if part.strip()]
     return value

@@ -1,5 +1,6 @@
 """Every refusal of the command line: one line, exit code 2, nothing on stdout, no file left behind."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bad.onnx").write_bytes((tmp_path / "gru.onnx").read_bytes()[:200])
     (tmp_path / "bad.dwp").write_bytes(b"PK")
     (tmp_path / "bad.toml").write_text("theta_hidden = ")
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 100_000)
     (tmp_path / "odd.toml").write_text("theta_hiden = 0.1\n")
     return tmp_path
 
@@ -69,6 +71,18 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
     "config with a misspelt option": (
         (*RUN, "--config", "odd.toml"),
         "edgedrnn-minized has no option 'theta_hiden'; did you mean 'theta_hidden'?",
+    ),
+    "config nested without end": (
+        (*RUN, "--config", "deep.toml"),
+        "deep.toml is nested too deeply; options are flat, but for one level of tables",
+    ),
+    "entry of an option that has none": (
+        (*RUN, "--set", "theta_hidden.layer=1"),
+        "edgedrnn-minized: theta_hidden is one value and has no entries; set theta_hidden itself",
+    ),
+    "output over a device": (
+        (*RUN, "--save", os.devnull),
+        f"{os.devnull} is not a plain file, so nothing may take its place; give another name",
     ),
     "missing config": ((*RUN, "--config", "no.toml"), "no.toml: no such file"),
     "missing model": (("inspect", "no.onnx"), "no.onnx: no such file"),

@@ -119,3 +119,14 @@ def test_multipliers_and_memories_make_the_area(
     assert area["multipliers"] == pytest.approx(
         multipliers * machine.weight_bits * 16 * 3110 / 256 * (28 / 45) ** 2 / 1e6
     )
+
+
+@few
+@given(cell=quantised_cells(kinds=("gru_before",)))
+def test_a_gru_has_three_products_a_neuron_wherever_its_reset_is(cell: QuantisedCell) -> None:
+    after = replace(cell, kind="gru", bias=np.zeros(4 * cell.hidden, np.int32))
+    before, expected = (
+        {row.name: row.picojoules for row in cost_of(DELTARNN_ZYNQ7100, c, some(c, 0.0)).energy}
+        for c in (cell, after)
+    )
+    assert before["activations"] == expected["activations"]

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from deltawave.errors import CapacityError, InputError, OptionError, UnsupportedError
 from deltawave.machines.deltarnn import DELTARNN_ZYNQ7100, EDGEDRNN_MINIZED, SPARTUS_ZYNQ7100
 from deltawave.machines.program import compile_network
-from deltawave.network import FloatReference, as_streams
+from deltawave.network import FloatReference, Network, as_streams, load
 from networks import recurrent_network, walk
 
 MACHINES = (DELTARNN_ZYNQ7100, EDGEDRNN_MINIZED, SPARTUS_ZYNQ7100)
@@ -152,8 +153,8 @@ def test_too_long_a_vector_is_refused() -> None:
             "edgedrnn-minized: theta_layers.layer = nan is not a threshold; thresholds go from 0 to 64",
         ),
         (
-            {"weight_fraction_bits": 9},
-            "edgedrnn-minized: weight_fraction_bits = 9 is out of range; it goes from 0 to 8",
+            {"weight_fraction_bits": 16},
+            "edgedrnn-minized: weight_fraction_bits = 16 is out of range; it goes from 0 to 15",
         ),
         ({"input_shift": 60}, "edgedrnn-minized: input_shift = 60 is out of range; it goes from -8 to 8"),
         (
@@ -186,3 +187,61 @@ def test_thresholds_of_a_layer_that_is_not_there_are_refused(machine) -> None:
     assert str(caught.value) == (
         f"{machine.name}: theta_layers names 'layers', which is no layer it runs; did you mean 'layer'?"
     )
+
+
+def stored(network: Network, **arrays: np.ndarray) -> Network:
+    """The same network with other weights."""
+    model = network.original
+    for tensor in model.graph.initializer:
+        if tensor.name in arrays:
+            tensor.CopyFrom(numpy_helper.from_array(arrays[tensor.name].astype(np.float32), tensor.name))
+    return load(model)
+
+
+@pytest.mark.parametrize(
+    ("machine", "bias", "limit"),
+    [(DELTARNN_ZYNQ7100, 1e5, 32767.5), (EDGEDRNN_MINIZED, 300.0, 255), (SPARTUS_ZYNQ7100, 1e30, 65280)],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_a_bias_that_its_accumulator_cannot_hold_is_refused(machine, bias: float, limit: float) -> None:
+    ones = {"W": np.ones((1, 27, 6)), "R": np.ones((1, 27, 9))}
+    network = stored(recurrent_network(), B=np.full((1, 54), bias / 2), **ones)
+    with pytest.raises(OptionError) as caught:
+        compile_network(network, machine)
+    assert str(caught.value) == (
+        f"layer: a bias of {bias:g} does not fit accumulators that hold up to {limit:g}; "
+        "set more accumulator_bits or fewer weight_fraction_bits"
+    )
+
+
+def test_weights_too_large_for_their_bits_are_refused() -> None:
+    with pytest.raises(OptionError) as caught:
+        compile_network(stored(recurrent_network(), W=np.full((1, 27, 6), 1000.0)), EDGEDRNN_MINIZED)
+    assert str(caught.value) == (
+        "layer: its weights are too large for 8 bits, 3 of them would be lost; set more weight_bits"
+    )
+
+
+@pytest.mark.parametrize("op", ["GRU", "LSTM"])
+def test_a_layer_whose_state_alone_comes_out_runs_and_is_timed(op: str) -> None:
+    model = recurrent_network(op, streaming=True).original
+    model.graph.node.append(helper.make_node("Neg", ["x"], ["negative"], name="negative"))
+    model.graph.output.insert(0, helper.make_tensor_value_info("negative", TensorProto.FLOAT, ["T", 1, 6]))
+    model.graph.output.remove(next(value for value in model.graph.output if value.name == "y"))
+    network = load(model)
+    assert [tensor.name for tensor in network.outputs] == ["negative"]
+    run = compile_network(network, DELTARNN_ZYNQ7100).run([walk(), walk()])
+    assert run.activity["layer"].shape == (40, 15 + (9 if op == "GRU" else 0))
+    assert run.steps == 40
+    assert run.timeline.cycles > 0
+    assert np.array_equal(run.outputs[0]["negative"][0], -walk())
+
+
+def test_none_is_taken_as_machines_print_it() -> None:
+    assert DELTARNN_ZYNQ7100.with_options({"weight_fraction_bits": "none"}).weight_fraction_bits is None
+
+
+def test_a_weight_format_that_was_asked_for_is_taken_even_if_it_leaves_the_accumulator_no_room() -> None:
+    narrow = EDGEDRNN_MINIZED.with_options({"accumulator_bits": 16, "weight_fraction_bits": 7})
+    cell = compile_network(recurrent_network(scale=0.02), narrow, calibration=walk()).cells["layer"].cell
+    assert str(cell.accumulator) == "Q1.15"

@@ -151,6 +151,11 @@ def test_a_network_that_hands_out_only_its_state_has_it_as_output() -> None:
         ),
         ({"h": "zebra"}, "states names 'zebra', which is not an output of the network; there are: y, h_new"),
         ({"h": "h_new", "x": "h_new"}, "states gives one output to two inputs"),
+        (
+            {"x": "h_new"},
+            "states gives x, float32 ['T', 1, 3], the output h_new, float32 [1, 1, 4]; "
+            "a state comes out as it goes in",
+        ),
     ],
 )
 def test_declared_states_that_are_not_there(states: dict[str, str], message: str) -> None:

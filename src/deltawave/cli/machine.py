@@ -66,3 +66,7 @@ def read_config(path: str) -> Mapping[str, object]:
         return tomllib.loads(text_of(path))
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"{path} is not TOML: {error}") from None
+    except RecursionError:
+        raise OptionError(
+            f"{path} is nested too deeply; options are flat, but for one level of tables"
+        ) from None

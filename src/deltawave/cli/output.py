@@ -21,6 +21,8 @@ def replacing(path: str) -> Iterator[Path]:
         raise OptionError(f"{path}: the folder {target.parent} does not exist")
     if target.is_dir():
         raise OptionError(f"{path} is a folder; give the name of a file")
+    if target.exists() and not target.is_file():
+        raise OptionError(f"{path} is not a plain file, so nothing may take its place; give another name")
     beside = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     try:
         yield beside

@@ -1,6 +1,6 @@
 """From a file to a `Network`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -56,7 +56,7 @@ def load(
         layers = layers_of(editor)
     found = find_states(editor, layers, declared)
     tensors = _tensors(editor, layers)
-    pairs = [StateTensor(tensors[source], tensors[result]) for source, result in found.pairs]
+    pairs = [_state(tensors[source], tensors[result]) for source, result in found.pairs]
     folded = {end.name for pair in pairs for end in (pair.input, pair.output)}
     outputs = [tensors[value.name] for value in editor.outputs if value.name not in folded]
     return Network(
@@ -88,6 +88,22 @@ def _declared(editor: Editor, states: Mapping[str, str]) -> dict[str, str]:
     if len(set(states.values())) < len(states):
         raise NetworkError("states gives one output to two inputs")
     return dict(states)
+
+
+def _state(before: Tensor, after: Tensor) -> StateTensor:
+    if before.dtype != after.dtype or not _alike(before.shape, after.shape):
+        raise NetworkError(
+            f"states gives {before.name}, {before.dtype} {list(before.shape)}, "
+            f"the output {after.name}, {after.dtype} {list(after.shape)}; a state comes out as it goes in"
+        )
+    return StateTensor(before, after)
+
+
+def _alike(shape: Sequence[int | str], other: Sequence[int | str]) -> bool:
+    """Whether shapes have as many axes, and the same sizes where both are known."""
+    return len(shape) == len(other) and all(
+        a == b for a, b in zip(shape, other, strict=True) if isinstance(a, int) and isinstance(b, int)
+    )
 
 
 def _tensors(editor: Editor, layers: Iterable[Layer]) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from deltawave.errors import OptionError
 from deltawave.kernels.cell import CellKind, QuantisedCell
 from deltawave.machines.base import Floats, Samples
 from deltawave.machines.deltarnn.compiled import DeltaCell
@@ -27,6 +28,7 @@ def compile_cell(
     bias = _memory_bias(cell)
     weights = _pruned(cell.weights_x, pes, gamma), _pruned(cell.weights_h, pes, gamma)
     formats = pick(machine, weights, samples)
+    _check_fit(machine, name, bias, formats.fraction)
     integer = Fixed(machine.weight_bits - formats.fraction, formats.fraction)
     bias_integers, bias_shift = _quantise_bias(machine, bias, formats.fraction)
     tables = [
@@ -50,6 +52,23 @@ def compile_cell(
         theta_h=int(machine.activation.quantise(theta_h)),
     )
     return DeltaCell(name, quantised, formats.shift, bias_shift)
+
+
+def _check_fit(machine: DeltaMachine, name: str, bias: NDArray[np.float64], fraction: int) -> None:
+    """Raise OptionError for weights or biases too large for their words: they would wrap or saturate."""
+    if fraction < 0:
+        raise OptionError(
+            f"{name}: its weights are too large for {machine.weight_bits} bits, {-fraction} of them would be lost; "
+            "set more weight_bits"
+        )
+    integer_bits = machine.accumulator_bits - machine.activation_fraction_bits - fraction
+    # rounded to a weight, nothing below this limit becomes the power of two that wraps
+    largest, limit = np.abs(bias).max(), np.ldexp(1 - 0.5**machine.weight_bits, integer_bits - 1)
+    if largest > limit:
+        raise OptionError(
+            f"{name}: a bias of {largest:g} does not fit accumulators that hold up to {limit:g}; "
+            "set more accumulator_bits or fewer weight_fraction_bits"
+        )
 
 
 def _activation(machine: DeltaMachine, cell: Cell) -> Fixed:

@@ -24,7 +24,7 @@ from deltawave.machines.base import Activity, CompiledCell
 from deltawave.machines.deltarnn import timing_edgedrnn, timing_spartus
 from deltawave.machines.deltarnn.compiled import DeltaCell
 from deltawave.machines.deltarnn.published import POWERS, RESOURCES, built
-from deltawave.machines.deltarnn.timing import column_rows, rounds_a_step
+from deltawave.machines.deltarnn.timing import column_rows
 
 if TYPE_CHECKING:
     from deltawave.machines.deltarnn.machine import DeltaMachine
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = f"operations, {NODE_NM} nm"
 BRAM36_BITS = 36 * 1024
-ACTIVATION_PRODUCTS = 3  # a GRU's (1-u)*c, u*h, r*M_ch; an LSTM's f*c, i*g, o*tanh(c)
+ACTIVATION_PRODUCTS = 3  # a GRU's (1-u)*c, u*h, r*M_ch or r*h; an LSTM's f*c, i*g, o*tanh(c)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ def _work(machine: DeltaMachine, compiled: CompiledCell, activity: Activity) -> 
         weight_bits_dense=dense_bits,
         scanned=rows.size,
         sent=int(counts.sum()),
-        neurons=len(rows) * cell.hidden * rounds_a_step(cell),
+        neurons=len(rows) * cell.hidden,
     )
 
 
