@@ -13,7 +13,7 @@ One instruction a line; blank lines, indentation and everything after a `#` do n
 """
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from deltawave.errors import OptionError, ProgramError
 from deltawave.machines.brainwave.isa import (
@@ -53,7 +53,7 @@ def parse(text: str) -> BwProgram:
     if missing:
         raise ProgramError(f"the listing has no {missing[0]}; a program is a preamble and a body")
     preamble, body = (tuple(sections[name]) for name in SECTIONS)
-    return replace(BwProgram(preamble, body), **counts)
+    return BwProgram(preamble, body, *(counts.get(name, 0) for name in COUNTS))
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:

@@ -1,0 +1,193 @@
+"""The meaning of a Brainwave program, executed: memories, registers, and what each instruction does to them.
+
+Vectors are float16, matrices block floating point. The matrix-vector multiplier converts its input (infinities become
++-65504 and NaN 0: the format has neither), multiplies exactly within a native vector, adds up in float32 over the
+columns of tiles, and rounds to float16. Every point-wise operation rounds to float16; an overflow is an infinity.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.machines.brainwave.isa import (
+    Access,
+    BwProgram,
+    Chain,
+    Memory,
+    Opcode,
+    SectionName,
+    chains,
+)
+from deltawave.numerics.block_float import BlockFloat, Blocks, product
+from deltawave.numerics.half_tables import Half, apply_half
+
+LARGEST_HALF = 65504.0
+POINTWISE: dict[Opcode, Callable[[Half, Half], Half]] = {
+    Opcode.VV_ADD: np.add,
+    Opcode.VV_A_SUB_B: np.subtract,
+    Opcode.VV_B_SUB_A: lambda value, operand: operand - value,
+    Opcode.VV_MAX: np.maximum,
+    Opcode.VV_MUL: np.multiply,
+}
+FUNCTIONS = {Opcode.V_RELU: "relu", Opcode.V_SIGM: "sigmoid", Opcode.V_TANH: "tanh"}
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """Native matrices. mantissas: int8 [tiles, N, N], exponents (one for each native row): int8 [tiles, N]."""
+
+    mantissas: NDArray[np.int8]
+    exponents: NDArray[np.int8]
+
+    @staticmethod
+    def zeros(count: int, native: int) -> "Tiles":
+        """So many tiles of zeros."""
+        return Tiles(np.zeros((count, native, native), np.int8), np.zeros((count, native), np.int8))
+
+    def __len__(self) -> int:
+        return len(self.mantissas)
+
+    def __getitem__(self, span: slice) -> "Tiles":
+        return Tiles(self.mantissas[span], self.exponents[span])
+
+    def __setitem__(self, span: slice, tiles: "Tiles") -> None:
+        self.mantissas[span], self.exponents[span] = tiles.mantissas, tiles.exponents
+
+
+class BwState:
+    """All memories of a machine. `vectors`: float16 [entries, N] by memory and MFU; `tiles`: by memory.
+
+    `arriving` and `leaving`: the vectors of NetQ, float16 [N] each; `arriving_tiles`: one tile each.
+    Allocates no more than the program uses. The program must have been checked.
+    """
+
+    def __init__(self, program: BwProgram, native: int) -> None:
+        entries = _entries_used(program)
+        self.vectors = {
+            (memory, mfu): np.zeros((count, native), np.float16)
+            for (memory, mfu, of_tiles), count in entries.items()
+            if not of_tiles
+        }
+        self.tiles = {
+            memory: Tiles.zeros(count, native) for (memory, _, of_tiles), count in entries.items() if of_tiles
+        }
+        self.arriving: deque[Half] = deque()
+        self.leaving: deque[Half] = deque()
+        self.arriving_tiles: deque[Tiles] = deque()
+
+    def load_dram(self, vectors: Half, tiles: Tiles) -> None:
+        """Put vectors, float16 [n, N], and tiles into DRAM, from entry 0 on."""
+        self.vectors[Memory.DRAM, 0][: len(vectors)] = vectors
+        self.tiles[Memory.DRAM][: len(tiles)] = tiles
+
+    def take_outputs(self) -> Half:
+        """What the program sent to NetQ since the last call, float16 [n * N]."""
+        outputs = np.concatenate([*self.leaving, np.empty(0, np.float16)])
+        self.leaving.clear()
+        return outputs
+
+
+def _entries_used(program: BwProgram) -> dict[tuple[Memory, int, bool], int]:
+    """How many entries of each index space a program needs."""
+    used = {(Memory.DRAM, 0, False): program.dram_vectors, (Memory.DRAM, 0, True): program.dram_tiles}
+    for chain in (*chains(program.preamble), *chains(program.body)):
+        for access in chain.accesses:
+            used[access.space] = max(used.get(access.space, 0), access.index + access.entries)
+    return used
+
+
+class Interpreter:
+    """Executes a checked program on a state. `format`: of the MVM; its block is the native dimension."""
+
+    def __init__(self, program: BwProgram, number: BlockFloat) -> None:
+        self.format = number
+        self.state = BwState(program, number.block)
+        self._chains = {"preamble": chains(program.preamble), "body": chains(program.body)}
+
+    def run(self, section: SectionName) -> None:
+        """Execute the preamble, or the body once."""
+        for chain in self._chains[section]:
+            self._run_chain(chain)
+
+    def _run_chain(self, chain: Chain) -> None:
+        accesses = [access for access in chain.accesses if access.is_write]
+        if chain.moves_matrix:
+            self._move_tiles(next(chain.accesses), accesses)
+            return
+        value = self._flow(chain)
+        for access in accesses:
+            self._write(access, value)
+
+    def _move_tiles(self, source: Access, targets: Iterable[Access]) -> None:
+        if source.memory is Memory.NETQ:
+            taken = [self.state.arriving_tiles.popleft() for _ in range(source.entries)]
+            tiles = Tiles(
+                np.concatenate([tile.mantissas for tile in taken]),
+                np.concatenate([tile.exponents for tile in taken]),
+            )
+        else:
+            tiles = self.state.tiles[source.memory][_span(source)]
+        for target in targets:
+            self.state.tiles[target.memory][_span(target)] = tiles
+
+    def _flow(self, chain: Chain) -> Half:
+        """The value of a vector chain after its last operation, float16 [vectors, N]."""
+        operands = {access.position: access for access in chain.accesses if not access.is_write}
+        value = self._read(operands[chain.first])
+        for position, instruction in enumerate(chain.instructions[1:], chain.first + 1):
+            if instruction.opcode in FUNCTIONS:
+                value = apply_half(FUNCTIONS[instruction.opcode], value)
+            elif instruction.opcode is Opcode.MV_MUL:
+                value = self._multiply(operands[position], chain, value)
+            elif position in operands:
+                value = pointwise(instruction.opcode, value, self._read(operands[position]))
+        return value
+
+    def _read(self, access: Access) -> Half:
+        if access.memory is Memory.NETQ:
+            return np.stack([self.state.arriving.popleft() for _ in range(access.entries)])
+        return self.state.vectors[access.memory, access.mfu][_span(access)].copy()
+
+    def _write(self, access: Access, value: Half) -> None:
+        if access.memory is Memory.NETQ:
+            self.state.leaving.extend(value.copy())
+        else:
+            self.state.vectors[access.memory, access.mfu][_span(access)] = value
+
+    def _multiply(self, access: Access, chain: Chain, value: Half) -> Half:
+        tiles = self.state.tiles[Memory.MATRIX_RF][_span(access)]
+        return multiply(self.format, tiles, chain.rows, value)
+
+
+def _span(access: Access) -> slice:
+    return slice(access.index, access.index + access.entries)
+
+
+def multiply(number: BlockFloat, tiles: Tiles, rows: int, vectors: Half) -> Half:
+    """rows x cols tiles, row by row, times vectors, float16 [cols, N]: float16 [rows, N]."""
+    native, cols = number.block, len(vectors)
+    mantissas = tiles.mantissas.reshape(rows, cols, native, native).swapaxes(1, 2)
+    exponents = tiles.exponents.reshape(rows, cols, native).swapaxes(1, 2)
+    matrix = Blocks(
+        number, mantissas.reshape(rows * native, cols, native), exponents.reshape(rows * native, cols)
+    )
+    with np.errstate(over="ignore"):  # a product beyond float16 is an infinity
+        return (
+            product(matrix, number.quantise(finite(vectors).ravel())).astype(np.float16).reshape(rows, native)
+        )
+
+
+def finite(vectors: Half) -> NDArray[np.float64]:
+    """What the converter to block floating point makes of float16."""
+    return np.nan_to_num(vectors.astype(np.float64), nan=0.0, posinf=LARGEST_HALF, neginf=-LARGEST_HALF)
+
+
+def pointwise(opcode: Opcode, value: Half, operand: Half) -> Half:
+    """A point-wise operation on the chain's value and its operand, rounded to float16."""
+    with np.errstate(
+        over="ignore", under="ignore", invalid="ignore"
+    ):  # infinities, and NaN from them, are legal
+        return POINTWISE[opcode](value, operand)
