@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SEARCHED_SHIFTS = range(-6, 7)
 MOST_SAMPLES = 128
-ROOM_BITS = 8  # before the point of every accumulator
+ROOM_BITS = 8  # before the point of every accumulator, unless the user picks the weights' format
 Matrix = NDArray[np.float64]
 
 
@@ -49,17 +49,14 @@ def pick(machine: DeltaMachine, weights: tuple[Matrix, Matrix], samples: Samples
 def _candidates(machine: DeltaMachine, weights: tuple[Matrix, Matrix], shifting: bool) -> Iterator[Formats]:
     """The plain choice first: no shift, and the most fraction bits with which no weight saturates."""
     searched = [0, *SEARCHED_SHIFTS] if shifting else [0]
+    widest = machine.accumulator_bits - machine.activation_fraction_bits - ROOM_BITS
     for shift in searched if machine.input_shift is None else [machine.input_shift]:
         largest = max(np.abs(np.ldexp(weights[0], shift)).max(), np.abs(weights[1]).max(), 2.0**-20)
         fitting = machine.weight_bits - 1 - int(np.ceil(np.log2(largest)))
         wanted = machine.weight_fraction_bits
-        for fraction in (fitting, fitting + 1, fitting + 2) if wanted is None else (wanted,):
-            yield Formats(min(fraction, most_fraction(machine)), shift)
-
-
-def most_fraction(machine: DeltaMachine) -> int:
-    """Fraction bits of weights that leave the accumulators their room before the point."""
-    return machine.accumulator_bits - machine.activation_fraction_bits - ROOM_BITS
+        picked = [min(fraction, widest) for fraction in (fitting, fitting + 1, fitting + 2)]
+        for fraction in picked if wanted is None else [wanted]:
+            yield Formats(fraction, shift)
 
 
 def _spread(values: Floats) -> Matrix:

@@ -18,7 +18,6 @@ from deltawave.machines.deltarnn import cost, timing
 from deltawave.machines.deltarnn.compile import compile_cell
 from deltawave.machines.deltarnn.compiled import DeltaCell, restore
 from deltawave.machines.deltarnn.cost import Columns
-from deltawave.machines.deltarnn.formats import most_fraction
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics import Fixed
 from deltawave.numerics.fixed import Overflow
@@ -89,7 +88,8 @@ class DeltaMachine(Machine):
         _check_range(self.name, "activation_fraction_bits", self.activation_fraction_bits, 1, 14)
         _check_range(self.name, "table_step_bits", self.table_step_bits, 1, self.activation_fraction_bits)
         if self.weight_fraction_bits is not None:
-            _check_range(self.name, "weight_fraction_bits", self.weight_fraction_bits, 0, most_fraction(self))
+            most = self.accumulator_bits - self.activation_fraction_bits - 1  # the accumulators' sign
+            _check_range(self.name, "weight_fraction_bits", self.weight_fraction_bits, 0, most)
         if self.input_shift is not None:
             _check_range(self.name, "input_shift", self.input_shift, -self.weight_bits, self.weight_bits)
 
