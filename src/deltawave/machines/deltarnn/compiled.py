@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltawave.errors import OptionError, ProgramError
 from deltawave.kernels.cell import GATES, MEMORIES, QuantisedCell
-from deltawave.machines.base import Executor
+from deltawave.machines.base import CompiledCell, Executor
 from deltawave.machines.deltarnn.executors import NativeExecutor, PlainExecutor
 from deltawave.numerics import ActivationTable, Fixed
 
@@ -91,6 +91,12 @@ class DeltaCell:
             **{f"{use}_first": np.array(table.first, np.int64) for use, table in tables.items()},
             **{f"{use}_values": table.values for use, table in tables.items()},
         }
+
+
+def delta_cell(cell: CompiledCell) -> DeltaCell:
+    """The cell of a program that a delta machine compiled."""
+    assert isinstance(cell, DeltaCell)
+    return cell
 
 
 def restore(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> DeltaCell:

@@ -22,9 +22,8 @@ from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import MEMORIES, QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell
 from deltawave.machines.deltarnn import timing_edgedrnn, timing_spartus
-from deltawave.machines.deltarnn.compiled import DeltaCell
+from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.published import POWERS, RESOURCES, built
-from deltawave.machines.deltarnn.timing import column_rows
 
 if TYPE_CHECKING:
     from deltawave.machines.deltarnn.machine import DeltaMachine
@@ -71,8 +70,7 @@ def cost(
 
 
 def _work(machine: DeltaMachine, compiled: CompiledCell, activity: Activity) -> Work:
-    assert isinstance(compiled, DeltaCell)
-    cell, rows = compiled.cell, activity[compiled.name]
+    cell, rows = delta_cell(compiled).cell, activity[compiled.name]
     columns, counts = machine.columns(cell), rows.sum(axis=0, dtype=np.int64)
     dense_bits = len(rows) * (cell.weights_x.size + cell.weights_h.size) * machine.weight_bits
     return Work(
@@ -139,7 +137,7 @@ def _bytes(bits: int) -> int:
 
 
 def _area(machine: DeltaMachine, cells: Sequence[CompiledCell]) -> tuple[AreaRow, ...]:
-    bits = machine.on_chip_bits([cell.cell for cell in cells if isinstance(cell, DeltaCell)])
+    bits = machine.on_chip_bits([delta_cell(cell).cell for cell in cells])
     blocks = sum(-(-size // BRAM36_BITS) for size in bits.values())
     logic = (
         machine.multipliers * machine.weight_bits * machine.activation.bits * constants.MULTIPLIER_AREA.scaled
@@ -174,14 +172,14 @@ def state_bits(machine: DeltaMachine, cell: QuantisedCell) -> int:
 
 def deltarnn_columns(machine: DeltaRNN, cell: QuantisedCell) -> Columns:
     """Every weight of a column that was sent is read and multiplied."""
-    rows = column_rows(cell)
+    rows = cell.column_words
     return Columns(rows, rows * machine.weight_bits)
 
 
 def edgedrnn_columns(machine: EdgeDRNN, cell: QuantisedCell) -> Columns:
     """As DeltaRNN; columns are read in whole groups of PEs and whole bytes. The bias' column is left out: it
     is read once."""
-    return Columns(column_rows(cell), 8 * timing_edgedrnn.column_bytes(machine, cell))
+    return Columns(cell.column_words, 8 * timing_edgedrnn.column_bytes(machine, cell))
 
 
 def spartus_columns(machine: Spartus, cell: QuantisedCell) -> Columns:

@@ -16,7 +16,7 @@ from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell, Machine, Samples, Verdict
 from deltawave.machines.deltarnn import cost, timing
 from deltawave.machines.deltarnn.compile import compile_cell
-from deltawave.machines.deltarnn.compiled import DeltaCell, restore
+from deltawave.machines.deltarnn.compiled import delta_cell, restore
 from deltawave.machines.deltarnn.cost import Columns
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics import Fixed
@@ -208,12 +208,6 @@ def check_memory(machine: str, bits: int, capacity_bytes: int) -> None:
             f"the weights need {bits / 8e6:.2f} MB of weight memory, {machine} has {capacity_bytes / 1e6:.2f} MB; "
             "choose a larger memory, fewer bits, or another machine"
         )
-
-
-def delta_cell(cell: CompiledCell) -> DeltaCell:
-    """The cell of a program that a delta machine compiled."""
-    assert isinstance(cell, DeltaCell)
-    return cell
 
 
 def weights_of(cell: CompiledCell) -> int:

@@ -15,8 +15,9 @@ from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import CompiledCell
 from deltawave.machines.deltarnn import cost, timing_edgedrnn
+from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.cost import Columns
-from deltawave.machines.deltarnn.machine import DeltaMachine, check_memory, delta_cell, weights_of
+from deltawave.machines.deltarnn.machine import DeltaMachine, check_memory, weights_of
 from deltawave.numerics.fixed import Overflow
 from deltawave.options import option
 

@@ -15,8 +15,9 @@ from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell, MachineFigure, Samples
 from deltawave.machines.deltarnn import cost, timing_spartus
 from deltawave.machines.deltarnn.compile import compile_cell
+from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.cost import Columns
-from deltawave.machines.deltarnn.machine import CellName, DeltaMachine, check_memory, delta_cell
+from deltawave.machines.deltarnn.machine import CellName, DeltaMachine, check_memory
 from deltawave.network.layers import Cell
 from deltawave.options import option
 

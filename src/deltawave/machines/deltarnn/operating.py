@@ -17,7 +17,7 @@ from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import GATES
 from deltawave.machines.base import Samples
-from deltawave.machines.deltarnn.compiled import DeltaCell
+from deltawave.machines.deltarnn.compiled import DeltaCell, delta_cell
 from deltawave.machines.deltarnn.machine import DeltaMachine
 from deltawave.machines.deltarnn.machine_deltarnn import DELTARNN_ZYNQ7100
 from deltawave.machines.deltarnn.machine_edgedrnn import EDGEDRNN_MINIZED
@@ -203,6 +203,4 @@ def _compiled(machine: DeltaMachine, kind: Literal["gru", "lstm"], inputs: int, 
         bias_h=weights(gates * hidden),
         activations=("sigmoid", "tanh", "tanh"),
     )
-    compiled = machine.compile(f"{kind}-{inputs}-{hidden}", cell, Samples(None, None))
-    assert isinstance(compiled, DeltaCell)
-    return compiled
+    return delta_cell(machine.compile(f"{kind}-{inputs}-{hidden}", cell, Samples(None, None)))

@@ -41,7 +41,7 @@ DELTARNN_MPP_POWER = MeasuredPower(
 EDGEDRNN_JETCAS_POWER = MeasuredPower(
     "wall plug, JETCAS",
     2.3,
-    "whole board",
+    "JETCAS board",
     "EdgeDRNN (JETCAS 2020); 20.2 GOp/s over 8.8 GOp/s/W is 2.30 W",
     "recall 80%",
     EDGEDRNN_DESIGN,
@@ -49,7 +49,7 @@ EDGEDRNN_JETCAS_POWER = MeasuredPower(
 EDGEDRNN_AICAS_POWER = MeasuredPower(
     "wall plug, AICAS",
     2.42,
-    "whole board",
+    "AICAS board",
     "EdgeDRNN (AICAS 2020, arXiv:1912.12193), abstract",
     "text",
     EDGEDRNN_DESIGN,

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from deltawave.hardware.tasks import Cycles
 from deltawave.hardware.timeline import Part, Timeline, simulate
-from deltawave.kernels.cell import GATES, QuantisedCell
+from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell
-from deltawave.machines.deltarnn.compiled import DeltaCell
+from deltawave.machines.deltarnn.compiled import delta_cell
 
 if TYPE_CHECKING:
     from deltawave.machines.deltarnn.machine import DeltaMachine
@@ -71,8 +71,7 @@ def timeline(
 
 
 def _part(machine: DeltaMachine, compiled: CompiledCell, rows: NDArray[np.bool_], detail_steps: int) -> Part:
-    assert isinstance(compiled, DeltaCell)
-    cell = compiled.cell
+    cell = delta_cell(compiled).cell
     assert rows.shape == (len(rows), cell.columns)
     stretch = max(1, COLUMNS_A_STRETCH // cell.columns)
     return simulate(
@@ -93,15 +92,6 @@ def sent_in(cell: QuantisedCell, rows: NDArray[np.bool_], first_step: int) -> Se
     counts = np.bincount(round_, minlength=len(rows) * rounds)
     first = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     return Sent(round_, column, first, np.repeat(np.arange(first_step, first_step + len(rows)), rounds))
-
-
-def column_rows(cell: QuantisedCell) -> Cycles:
-    """Weights in each column, int64 [columns]: a column of a GRU with its reset before serves r and u, or
-    c."""
-    rows, n = len(GATES[cell.kind]) * cell.hidden, cell.hidden
-    if cell.kind == "gru_before":
-        return np.repeat([rows, 2 * n, n], [cell.inputs, n, n])
-    return np.full(cell.columns, rows)
 
 
 def divide_up(dividend: Cycles | int, divisor: int) -> Cycles:

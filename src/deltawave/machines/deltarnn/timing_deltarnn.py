@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from deltawave.hardware.tasks import Cycles, GraphOfSteps, Link, TaskGraph
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.deltarnn.timing import Sent, column_rows, divide_up, rounds_a_step, sent_in
+from deltawave.machines.deltarnn.timing import Sent, divide_up, rounds_a_step, sent_in
 
 if TYPE_CHECKING:
     from deltawave.machines.deltarnn.machine_deltarnn import DeltaRNN
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def graphs(machine: DeltaRNN, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
     """The tasks of any stretch of steps. rows: bool [steps, columns]."""
-    columns = divide_up(column_rows(cell), machine.channels * machine.channel_pes * machine.memory_ports)
+    columns = divide_up(cell.column_words, machine.channels * machine.channel_pes * machine.memory_ports)
     return lambda first, last: _graph(
         machine, cell, columns, rows[first:last], sent_in(cell, rows[first:last], first)
     )

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from deltawave.hardware.tasks import Cycles, GraphOfSteps, Link, TaskGraph
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.deltarnn.timing import Sent, column_rows, divide_up, rounds_a_step, sent_in
+from deltawave.machines.deltarnn.timing import Sent, divide_up, rounds_a_step, sent_in
 
 if TYPE_CHECKING:
     from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
@@ -51,7 +51,7 @@ def graphs(machine: EdgeDRNN, cell: QuantisedCell, rows: NDArray[np.bool_]) -> G
 def column_bytes(machine: EdgeDRNN, cell: QuantisedCell) -> Cycles:
     """Bytes of each column in DRAM, int64 [columns]."""
     padded = divide_up(cell.hidden, machine.pes) * machine.pes
-    weights = column_rows(cell) // cell.hidden * padded
+    weights = cell.column_words // cell.hidden * padded
     return weights * math.ceil(machine.weight_bits / 8)
 
 
@@ -59,7 +59,7 @@ def column_cycles(machine: EdgeDRNN, cell: QuantisedCell) -> Cycles:
     """Cycles that a column takes, int64 [columns]."""
     groups = divide_up(cell.hidden, machine.pes)
     stream = np.ceil(column_bytes(machine, cell) / machine.dram_bytes_per_cycle).astype(np.int64)
-    multiplied = column_rows(cell) // cell.hidden * groups
+    multiplied = cell.column_words // cell.hidden * groups
     return np.asarray(np.maximum(multiplied, stream), np.int64)
 
 

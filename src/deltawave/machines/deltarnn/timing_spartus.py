@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from deltawave.hardware.tasks import Cycles, GraphOfSteps, Link, TaskGraph
 from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.base import Activity, CompiledCell
-from deltawave.machines.deltarnn.compiled import DeltaCell
+from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.timing import Sent, divide_up, rounds_a_step, sent_in
 from deltawave.sparsity.cbcsc import column_lengths
 
@@ -92,8 +92,7 @@ def balance(machine: Spartus, cells: Sequence[CompiledCell], activity: Activity)
     """Mean work of an array over that of the fullest, over all steps: 1 when the arrays finish together."""
     fullest = mean = 0.0
     for compiled in cells:
-        assert isinstance(compiled, DeltaCell)
-        work = _work(machine, compiled.cell, activity[compiled.name])
+        work = _work(machine, delta_cell(compiled).cell, activity[compiled.name])
         fullest, mean = fullest + float(work.max(axis=1).sum()), mean + float(work.mean(axis=1).sum())
     return mean / fullest if fullest else 1.0
 
