@@ -245,3 +245,31 @@ def test_a_weight_format_that_was_asked_for_is_taken_even_if_it_leaves_the_accum
     narrow = EDGEDRNN_MINIZED.with_options({"accumulator_bits": 16, "weight_fraction_bits": 7})
     cell = compile_network(recurrent_network(scale=0.02), narrow, calibration=walk()).cells["layer"].cell
     assert str(cell.accumulator) == "Q1.15"
+
+
+@pytest.mark.parametrize("direction", ["bidirectional", "reverse"])
+def test_a_layer_named_like_a_reversed_cell_is_another_cell(direction: str) -> None:
+    model = recurrent_network(direction=direction).original
+    model.graph.initializer.append(numpy_helper.from_array(np.full((1, 27, 6), 0.1, np.float32), "W2"))
+    model.graph.initializer.append(numpy_helper.from_array(np.full((1, 27, 9), 0.1, np.float32), "R2"))
+    alike = helper.make_node("GRU", ["x", "W2", "R2"], ["z"], name="layer/reverse", hidden_size=9)
+    model.graph.node.append(alike)
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["T", 1, 1, 9]))
+    program = compile_network(load(model), DELTARNN_ZYNQ7100)
+    alone = compile_network(recurrent_network(direction=direction), DELTARNN_ZYNQ7100)
+    assert np.array_equal(program.run(walk()).outputs[0]["y"], alone.run(walk()).outputs[0]["y"])
+    assert list(program.cells)[-2:] == ["layer/reverse", "layer/reverse_"]
+
+
+def test_what_a_caller_does_to_an_output_leaves_the_state_alone() -> None:
+    model = recurrent_network(streaming=True).original
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(0.5), "half"))
+    model.graph.node.append(helper.make_node("Mul", ["hN", "half"], ["faded"], name="fade"))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("faded", TensorProto.FLOAT, [1, 1, 9]))
+    program = compile_network(load(model, states={"h0": "faded"}), EDGEDRNN_MINIZED)
+    alone, overwritten = program.session(), program.session()
+    for frame in walk():
+        output = overwritten.step(frame[None])["faded"]
+        assert np.array_equal(output, alone.step(frame[None])["faded"])
+        output[...] = 7

@@ -51,7 +51,7 @@ class Session:
                 self._run_layer(segment, values)
         network = self._program.network
         self._states = {
-            pair.input.name: values.get(pair.output.name, self._states[pair.input.name])
+            pair.input.name: values.get(pair.output.name, self._states[pair.input.name]).copy()
             for pair in network.states  # the machine keeps a carried state; the host then never makes it
         }
         self._fresh = False

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from deltawave.network.inference import infer
+from deltawave.network.layers import REVERSE
 from deltawave.network.limits import LIMITS, Limits
 from deltawave.network.onnx_types import attributes, dims, in_order, reads, subgraphs
 
@@ -164,11 +165,13 @@ class Editor:
                 waiting.extend(graph.node)
 
     def _name_nodes(self) -> None:
-        """Every node gets a name of its own."""
+        """Every node gets a name of its own, which is not that of another's reversed cell."""
         seen: set[str] = set()
         for node in self.nodes:
             if not node.name or node.name in seen:
                 node.name = self.new_node_name(node.name or node.op_type.lower())
+            if node.name.endswith(REVERSE):
+                node.name = self.new_node_name(f"{node.name}_")
             seen.add(node.name)
 
 

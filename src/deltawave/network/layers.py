@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+REVERSE = "/reverse"
+"""Follows a layer's name in that of its reversed cell; no layer's own name ends with it."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,7 +82,7 @@ class Recurrent(Layer):
     @property
     def cell_names(self) -> tuple[str, ...]:
         """Names of the cells: the layer's own, and `layer/reverse`."""
-        return tuple(self.name + ("/reverse" if cell.reverse else "") for cell in self.cells)
+        return tuple(self.name + (REVERSE if cell.reverse else "") for cell in self.cells)
 
     @property
     def x(self) -> str:
