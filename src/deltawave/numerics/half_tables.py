@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Half = NDArray[np.float16]
 Doubles = NDArray[np.float64]
 
+LARGEST_HALF = 65504.0
+"""The largest finite float16."""
+
 
 def _sigmoid(x: Doubles) -> Doubles:
     return 1 / (1 + np.exp(-x))

@@ -31,6 +31,7 @@ from deltawave.machines.brainwave.isa import (
     Opcode,
     Register,
     SectionName,
+    Space,
     chains,
 )
 
@@ -38,7 +39,6 @@ INITIAL_VRF, ADD_SUB_VRF, MULTIPLY_VRF = Memory.INITIAL_VRF, Memory.ADD_SUB_VRF,
 MATRIX_RF, NETQ, DRAM = Memory.MATRIX_RF, Memory.NETQ, Memory.DRAM
 ROWS, COLS = Register.ROWS, Register.COLS
 
-Space = tuple[Memory, int, bool]
 STARTS = (Opcode.V_RD, Opcode.M_RD, Opcode.S_WR)
 
 
@@ -136,6 +136,10 @@ class Assembler:
     def v_tanh(self) -> None:
         """The tanh of the value."""
         self._add(Instruction(Opcode.V_TANH))
+
+    def activate(self, function: str) -> None:
+        """The activation of that name: relu, sigmoid or tanh."""
+        {"relu": self.v_relu, "sigmoid": self.v_sigm, "tanh": self.v_tanh}[function]()
 
     def s_wr(self, register: Register, value: int) -> None:
         """Set a register."""

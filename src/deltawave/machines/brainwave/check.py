@@ -22,6 +22,7 @@ from deltawave.machines.brainwave.isa import (
     Memory,
     Register,
     SectionName,
+    Space,
     chains,
 )
 
@@ -151,7 +152,7 @@ class _Written:
     """Which entries hold something, and how much waits in NetQ."""
 
     def __init__(self, program: BwProgram) -> None:
-        self._entries: dict[tuple[Memory, int, bool], set[int]] = defaultdict(set)
+        self._entries: dict[Space, set[int]] = defaultdict(set)
         self._entries[Memory.DRAM, 0, False].update(range(program.dram_vectors))
         self._entries[Memory.DRAM, 0, True].update(range(program.dram_tiles))
         self._waiting = {False: 0, True: program.tiles_before}

@@ -27,4 +27,88 @@ GRU, gates r, u, c; reset after the product: b_c = f16(bias_x), d = f16(bias_h) 
 GRU, reset before the product: as above, but n = candidate(f16(mv(U_c, f16(r * h)) + t_c)).
 
 RNN: h = candidate(f16(mv(U, h) + t)).
+
+What is not a whole number of native vectors is filled up: weights and peepholes with zeros, the biases before a
+sigmoid with -infinity and others with zeros. So what fills h and c up stays zero, and changes no bit of the rest.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.errors import CapacityError, OptionError
+from deltawave.kernels.cell import CellKind
+from deltawave.machines.base import Samples
+from deltawave.machines.brainwave.cell_programs import MEMORIES
+from deltawave.machines.brainwave.check import check
+from deltawave.machines.brainwave.compiled import BlockCell, BrainwaveCell
+from deltawave.machines.brainwave.isa import PER_MFU
+from deltawave.network.layers import Cell
+from deltawave.numerics.block_float import BlockFloat
+from deltawave.numerics.half_tables import LARGEST_HALF, Half
+
+if TYPE_CHECKING:
+    from deltawave.machines.brainwave.machine import Brainwave
+
+
+def compile_cell(machine: Brainwave, name: str, cell: Cell, samples: Samples) -> BrainwaveCell:
+    """Quantise one direction of a layer and write its program; nothing depends on `samples`.
+
+    Raises CapacityError if the machine's memories are too small, OptionError for weights beyond float16.
+    """
+    number = BlockFloat(machine.mantissa_bits, machine.native_dim)
+    kind: CellKind = "gru_before" if cell.kind == "gru" and cell.reset == "before" else cell.kind
+    gate, candidate, output = (activation or "tanh" for activation in cell.activations)  # '': it has none
+    peepholes = np.empty((0, cell.hidden)) if cell.peepholes is None else cell.peepholes
+    block_cell = BlockCell(
+        kind=kind,
+        inputs=cell.inputs,
+        hidden=cell.hidden,
+        weights_x=number.quantise(_within_range(name, "weight", cell.weights_x)),
+        weights_h=number.quantise(_within_range(name, "weight", cell.weights_h)),
+        bias=_halves(name, "bias", _memory_bias(cell, len(MEMORIES[kind]))),
+        peepholes=_halves(name, "peephole", peepholes),
+        activations=(gate, candidate, output),
+    )
+    compiled = BrainwaveCell(name, block_cell)
+    check_fit(machine, compiled)
+    check(compiled.program, machine.limits)
+    return compiled
+
+
+def check_fit(machine: Brainwave, cell: BrainwaveCell) -> None:
+    """Raise CapacityError for a cell that needs more of a memory than the machine has."""
+    native = machine.native_dim
+    for (memory, mfu, of_tiles), used in cell.program.entries_used().items():
+        entries = machine.limits.entries(memory)
+        if used > entries:
+            what = f"tiles of {native} x {native}" if of_tiles else f"vectors of {native}"
+            where = f"{memory.value}.{mfu}" if memory in PER_MFU else memory.value
+            raise CapacityError(
+                f"{cell.name} needs {used} {what} in {where}, {machine.name} has {entries}; "
+                "choose a larger machine or a smaller layer"
+            )
+
+
+def _memory_bias(cell: Cell, memories: int) -> NDArray[np.float64]:
+    """A bias for each gate, float64 [memories, hidden]; a GRU that resets after the product has two for c."""
+    x, h = (bias.astype(np.float64).reshape(-1, cell.hidden) for bias in (cell.bias_x, cell.bias_h))
+    if memories == len(x):
+        return x + h
+    return np.stack([x[0] + h[0], x[1] + h[1], x[2], h[2]])
+
+
+def _halves(name: str, what: str, values: NDArray[np.floating]) -> Half:
+    return _within_range(name, what, values).astype(np.float16)
+
+
+def _within_range(name: str, what: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > LARGEST_HALF:
+        raise OptionError(
+            f"{name}: a {what} of {largest:g} is beyond float16, which holds up to {LARGEST_HALF:g}; scale the layer"
+        )
+    return values

@@ -73,6 +73,9 @@ class Opcode(Enum):
     END_CHAIN = "end_chain"
 
 
+Space = tuple[Memory, int, bool]
+"""An index space: a memory, of which MFU (0 if there is one for all), and whether of tiles, not vectors."""
+
 PER_MFU = (Memory.ADD_SUB_VRF, Memory.MULTIPLY_VRF)
 
 MEMORIES = {
@@ -193,6 +196,17 @@ class BwProgram:
         """The preamble or the body."""
         return self.preamble if name == "preamble" else self.body
 
+    def entries_used(self) -> dict[Space, int]:
+        """How many entries of each index space it needs."""
+        used: dict[Space, int] = {
+            (Memory.DRAM, 0, False): self.dram_vectors,
+            (Memory.DRAM, 0, True): self.dram_tiles,
+        }
+        for chain in (*chains(self.preamble), *chains(self.body)):
+            for access in chain.accesses:
+                used[access.space] = max(used.get(access.space, 0), access.index + access.entries)
+        return {space: entries for space, entries in used.items() if space[0] is not Memory.NETQ}
+
 
 @dataclass(frozen=True)
 class Access:
@@ -215,8 +229,8 @@ class Access:
         return self.instruction.opcode in (Opcode.M_RD, Opcode.M_WR, Opcode.MV_MUL)
 
     @property
-    def space(self) -> tuple[Memory, int, bool]:
-        """The index space: the memory, of which MFU, and of tiles or vectors."""
+    def space(self) -> Space:
+        """The index space of the entries."""
         return self.memory, self.mfu, self.moves_tiles
 
 

@@ -22,9 +22,8 @@ from deltawave.machines.brainwave.isa import (
     chains,
 )
 from deltawave.numerics.block_float import BlockFloat, Blocks, product
-from deltawave.numerics.half_tables import Half, apply_half
+from deltawave.numerics.half_tables import LARGEST_HALF, Half, apply_half
 
-LARGEST_HALF = 65504.0
 POINTWISE: dict[Opcode, Callable[[Half, Half], Half]] = {
     Opcode.VV_ADD: np.add,
     Opcode.VV_A_SUB_B: np.subtract,
@@ -65,7 +64,7 @@ class BwState:
     """
 
     def __init__(self, program: BwProgram, native: int) -> None:
-        entries = _entries_used(program)
+        entries = program.entries_used()
         self.vectors = {
             (memory, mfu): np.zeros((count, native), np.float16)
             for (memory, mfu, of_tiles), count in entries.items()
@@ -88,15 +87,6 @@ class BwState:
         outputs = np.concatenate([*self.leaving, np.empty(0, np.float16)])
         self.leaving.clear()
         return outputs
-
-
-def _entries_used(program: BwProgram) -> dict[tuple[Memory, int, bool], int]:
-    """How many entries of each index space a program needs."""
-    used = {(Memory.DRAM, 0, False): program.dram_vectors, (Memory.DRAM, 0, True): program.dram_tiles}
-    for chain in (*chains(program.preamble), *chains(program.body)):
-        for access in chain.accesses:
-            used[access.space] = max(used.get(access.space, 0), access.index + access.entries)
-    return used
 
 
 class Interpreter:

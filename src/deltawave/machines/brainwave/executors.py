@@ -1,0 +1,63 @@
+"""Runs one compiled cell: float32 in and out, float16 and block floating point between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.machines.base import Floats
+from deltawave.machines.brainwave.isa import Memory
+from deltawave.machines.brainwave.semantics import Interpreter
+from deltawave.numerics.half_tables import Half
+
+if TYPE_CHECKING:
+    from deltawave.machines.brainwave.compiled import BrainwaveCell
+
+
+class PlainExecutor:
+    """The semantics: interprets the cell's program, instruction by instruction."""
+
+    def __init__(self, compiled: BrainwaveCell) -> None:
+        self._compiled = compiled
+        self._interpreter = Interpreter(compiled.program, compiled.cell.number)
+        self._tiles = compiled.dram_tiles()
+        self.reset(None, None)
+
+    def reset(self, h: Floats | None, c: Floats | None) -> None:
+        """Put h and c (zero if None) into DRAM and run the preamble."""
+        zeros = np.zeros(self._compiled.cell.hidden, np.float32)
+        states = [to_half(zeros if state is None else state) for state in (h, c)]
+        self._interpreter.state.load_dram(self._compiled.dram_vectors(*states), self._tiles)
+        self._interpreter.run("preamble")
+
+    def run(self, x: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """x: float32 [steps, inputs] -> h: float32 [steps, hidden]; every step happened: bool [steps, 1]."""
+        outputs = np.empty((len(x), self._compiled.cell.hidden), np.float32)
+        for t, vector in enumerate(to_half(x)):
+            outputs[t] = self._step(vector)
+        return outputs, np.ones((len(x), 1), np.bool_)
+
+    def _step(self, x: Half) -> Half:
+        padded = np.zeros((self._compiled.program.vectors_per_step, self._compiled.cell.native), np.float16)
+        padded.reshape(-1)[: len(x)] = x
+        self._interpreter.state.arriving.extend(padded)
+        self._interpreter.run("body")
+        return self._interpreter.state.take_outputs()[: self._compiled.cell.hidden]
+
+    def final(self) -> tuple[Floats, Floats]:
+        """h and c after the last step (c is zero but for an LSTM), float32 [hidden]."""
+        h = self._vector("h_prev")
+        return h, self._vector("ct") if self._compiled.cell.kind == "lstm" else np.zeros_like(h)
+
+    def _vector(self, name: str) -> Floats:
+        first = self._compiled.assembled.index(Memory.INITIAL_VRF, name)
+        flat = self._interpreter.state.vectors[Memory.INITIAL_VRF, 0][first:].reshape(-1)
+        return flat[: self._compiled.cell.hidden].astype(np.float32)
+
+
+def to_half(values: Floats) -> Half:
+    """float32 to float16; what is too large becomes an infinity, as in the machine's network interface."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float16)
