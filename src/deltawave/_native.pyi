@@ -1,6 +1,6 @@
 """Types of the native module."""
 
-from numpy import bool_, int16, int32, int64, uint8
+from numpy import bool_, int8, int16, int32, int64, uint8, uint16
 from numpy.typing import NDArray
 
 class Cell:
@@ -47,6 +47,32 @@ class Cell:
         memory: NDArray[int32],
     ) -> None: ...
     def sent_count(self, stream: int) -> int: ...
+
+class BlockFloatCell:
+    x: NDArray[uint16]
+    h: NDArray[uint16]
+    c: NDArray[uint16]
+    simd: str
+    def __init__(
+        self,
+        kind: int,
+        inputs: int,
+        hidden: int,
+        mantissa_bits: int,
+        weights_x: NDArray[int8],
+        exponents_x: NDArray[int8],
+        weights_h: NDArray[int8],
+        exponents_h: NDArray[int8],
+        bias: NDArray[uint16],
+        peepholes: NDArray[uint16] | None,
+        gate: NDArray[uint16],
+        candidate: NDArray[uint16],
+        output: NDArray[uint16],
+        simd: str | None,
+    ) -> None: ...
+    def step(self) -> None: ...
+    def run(self, xs: NDArray[uint16], hs: NDArray[uint16]) -> None: ...
+    def load(self, h: NDArray[uint16], c: NDArray[uint16]) -> None: ...
 
 def solve_timeline(
     units: list[tuple[NDArray[int64], NDArray[int64], NDArray[int64], int]],

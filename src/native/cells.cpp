@@ -1,67 +1,15 @@
 // Recurrent cells for Python: arrays checked, the interpreter released, one caller at a time.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
-#include <nanobind/stl/string.h>
-
-#include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <optional>
-#include <stdexcept>
-#include <string>
 
 #include "cell.hpp"
 #include "cubics.hpp"
+#include "python.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace deltawave {
 namespace {
-
-template <class T, int Dimensions>
-using Array = nb::ndarray<T, nb::ndim<Dimensions>, nb::c_contig, nb::device::cpu>;
-
-[[noreturn]] void raise(const char* error, const std::string& message) {
-    PyErr_SetString(nb::module_::import_("deltawave.errors").attr(error).ptr(), message.c_str());
-    throw nb::python_error();
-}
-
-const Kernels& kernels_named(const std::string& name, const char* origin) {
-    try {
-        return choose_kernels(name);
-    } catch (const std::invalid_argument& problem) {
-        raise("OptionError", std::string("the vector instructions ") + origin + problem.what());
-    }
-}
-
-// What DELTAWAVE_SIMD asked for when the module was loaded.
-const std::string& simd_of_environment() {
-    static const std::string name = std::getenv("DELTAWAVE_SIMD") ? std::getenv("DELTAWAVE_SIMD") : "";
-    return name;
-}
-
-const Kernels& kernels_for(const std::optional<std::string>& simd) {
-    return simd ? kernels_named(*simd, "") : kernels_named(simd_of_environment(), "(DELTAWAVE_SIMD) ");
-}
-
-// Held while a cell works; a second caller is refused.
-class Turn {
-public:
-    explicit Turn(std::atomic_flag& busy) : busy(busy) {
-        if (!busy.test_and_set(std::memory_order_acquire)) return;
-        raise("InputError", "this cell is at work in another thread; give every thread its own NativeCell");
-    }
-    ~Turn() { busy.clear(std::memory_order_release); }
-
-private:
-    std::atomic_flag& busy;
-};
-
-void require(bool holds, const char* what) {
-    if (!holds) throw nb::value_error(what);
-}
 
 class PythonCell {
 public:
@@ -98,7 +46,7 @@ public:
     }
 
     void step() {
-        Turn turn(busy);
+        Turn turn(busy, "NativeCell");
         if (cell->weight_bytes() < short_work) return cell->step();
         nb::gil_scoped_release released;
         cell->step();
@@ -110,28 +58,26 @@ public:
         require(hs.shape(0) == steps && hs.shape(1) == size_t(cell->hidden()), "hs is int32 [steps, hidden]");
         require(!flags || (flags->shape(0) == steps && flags->shape(1) == size_t(cell->columns())),
                 "sent is uint8 [steps, columns]");
-        Turn turn(busy);
+        Turn turn(busy, "NativeCell");
         nb::gil_scoped_release released;
         cell->run(xs.data(), int64_t(steps), hs.data(), flags ? flags->data() : nullptr);
     }
 
     void load(Array<const int16_t, 1> h, Array<const int16_t, 1> c, Array<const int16_t, 1> x_sent,
               Array<const int16_t, 1> h_sent, Array<const int16_t, 1> rh_sent, Array<const int32_t, 1> memory) {
-        Turn turn(busy);
+        Turn turn(busy, "NativeCell");
         cell->load(checked<const int16_t, const int32_t>(h, c, x_sent, h_sent, rh_sent, memory));
     }
 
     void save(Array<int32_t, 1> h, Array<int32_t, 1> c, Array<int32_t, 1> x_sent, Array<int32_t, 1> h_sent,
               Array<int32_t, 1> rh_sent, Array<int32_t, 1> memory) {
-        Turn turn(busy);
+        Turn turn(busy, "NativeCell");
         cell->save(checked<int32_t, int32_t>(h, c, x_sent, h_sent, rh_sent, memory));
     }
 
     Cell& inner() { return *cell; }
 
 private:
-    static constexpr int64_t short_work = 256 << 10;  // bytes of weights: not worth handing over the interpreter
-
     Table own(const Kernels& kernels, int which, const TableValues& values, int first) {
         size_t count = values.shape(0);
         require(count > 0 && count < (size_t(1) << 20) && first > -(1 << 30) && first < (1 << 30),
@@ -164,11 +110,6 @@ private:
     std::unique_ptr<Cell> cell;
     std::atomic_flag busy = ATOMIC_FLAG_INIT;
 };
-
-template <class T>
-nb::ndarray<nb::numpy, T, nb::ndim<1>> view(T* data, int count) {
-    return nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {size_t(count)});
-}
 
 }  // namespace
 }  // namespace deltawave

@@ -1,0 +1,182 @@
+// Block floating point, written once over sixteen lanes: vectors into blocks, products, the point-wise part of cells.
+#pragma once
+
+#include "block_float_simd.hpp"
+
+// The sums of a panel must stay in registers, so these loops may not remain loops.
+#define EVERY(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < (count); ++i)
+
+namespace {
+
+using namespace deltawave;
+
+constexpr int fetched_ahead = 4096;  // bytes
+
+template <class V>
+int block_exponent(const uint16_t* halves, int count) {
+    auto highest = V::load(halves, 0);
+    for (int i = 0; i < count; i += lanes)
+        highest = V::larger_magnitude(highest, V::finite(V::load(halves + i, count - i)));
+    return (V::highest(highest) >> 10) - 15;  // -15 for denormals and zeros
+}
+
+template <class V>
+void quantise(const BlockShape& shape, const uint16_t* halves, const BlockVector& to) {
+    for (int b = 0; b < shape.blocks(); ++b, halves += shape.block) {
+        int count = shape.length(b), exponent = block_exponent<V>(halves, count);
+        auto scale = V::set(power_of_two(shape.mantissa_bits - 1 - exponent));
+        auto sum = V::set(int32_t(0));
+        int8_t* mantissas = to.mantissas + b * shape.stride();
+        for (int i = 0; i < count; i += lanes) {
+            auto values = V::widen(V::finite(V::load(halves + i, count - i)));
+            auto nearest = V::nearest(V::mul(values, scale), shape.highest());
+            sum = V::add(sum, nearest);
+            V::store_bytes(mantissas + i, nearest);
+        }
+        to.scales[b] = power_of_two(exponent + 1 - shape.mantissa_bits);
+        to.starts[b] = -shape.bias() * V::sum(sum);
+    }
+}
+
+// Dot products of one block of a panel with the same block of some vectors.
+template <class V, int Steps>
+struct BlockSums {
+    static constexpr int chains = Steps == 1 ? V::chains : 1;
+    typename V::Ints sums[Steps][panel_tiles][chains];
+
+    void start(const BlockVector* vectors, int b) {
+        EVERY (s, Steps)
+            EVERY (t, panel_tiles)
+                EVERY (chain, chains) sums[s][t][chain] = V::set(chain ? int32_t(0) : vectors[s].starts[b]);
+    }
+
+    template <bool Nibbles>
+    void add_group(const uint8_t* weights, const int8_t* const* x, int column) {
+        typename V::Four fours[Steps][2];
+        EVERY (s, Steps)
+            EVERY (half, 2) fours[s][half] = V::four(x[s] + column + 4 * half);
+        EVERY (t, panel_tiles) {
+            const uint8_t* tile = weights + t * (Nibbles ? 64 : 128);
+            __builtin_prefetch(tile + fetched_ahead);
+            if (!Nibbles) __builtin_prefetch(tile + 64 + fetched_ahead);
+            auto first = V::load(tile);
+            auto second = Nibbles ? V::high_nibbles(first) : V::load(tile + (Nibbles ? 0 : 64));
+            if (Nibbles) first = V::low_nibbles(first);
+            EVERY (s, Steps) {
+                sums[s][t][0] = V::dot(sums[s][t][0], first, fours[s][0]);
+                sums[s][t][chains - 1] = V::dot(sums[s][t][chains - 1], second, fours[s][1]);
+            }
+        }
+    }
+
+    typename V::Floats floats(int s, int t) const {
+        auto sum = sums[s][t][0];
+        if (chains == 2) sum = V::add(sum, sums[s][t][chains - 1]);
+        return V::to_floats(sum);
+    }
+};
+
+template <class V, int Steps, bool Nibbles>
+void multiply_panel(const BlockShape& shape, BlockPanel panel, const BlockVector* vectors, uint16_t* const* out) {
+    constexpr int group_bytes = panel_rows * group_columns / (Nibbles ? 2 : 1);
+    typename V::Floats totals[Steps][panel_tiles];
+    EVERY (s, Steps)
+        EVERY (t, panel_tiles) totals[s][t] = V::set(0.0f);
+    for (int b = 0; b < shape.blocks(); ++b, panel.scales += panel_rows) {
+        BlockSums<V, Steps> block;
+        block.start(vectors, b);
+        const int8_t* x[Steps];
+        EVERY (s, Steps) x[s] = vectors[s].mantissas + b * shape.stride();
+        const int columns = shape.groups(b) * group_columns;
+        for (int column = 0; column < columns; column += group_columns, panel.weights += group_bytes)
+            block.template add_group<Nibbles>(panel.weights, x, column);
+        EVERY (s, Steps)
+            EVERY (t, panel_tiles) {
+                auto scales = V::mul(V::load(panel.scales + t * lanes), V::set(vectors[s].scales[b]));
+                totals[s][t] = V::add(totals[s][t], V::mul(block.floats(s, t), scales));
+            }
+    }
+    EVERY (s, Steps)
+        EVERY (t, panel_tiles) V::store(out[s] + t * lanes, V::narrow(totals[s][t]));
+}
+
+template <class V, int Steps>
+void multiply(const BlockShape& shape, const BlockPanel& panel, const BlockVector* vectors, uint16_t* const* out) {
+    shape.nibbles() ? multiply_panel<V, Steps, true>(shape, panel, vectors, out)
+                    : multiply_panel<V, Steps, false>(shape, panel, vectors, out);
+}
+
+// float16 arithmetic: in float32, then rounded, which gives the same as rounding once.
+template <class V>
+struct HalfCell {
+    typedef typename V::Floats Floats;
+    const HalfTables& tables;
+    const BlockUnits& units;
+
+    static Floats load(const uint16_t* values, int row) { return V::widen(V::load(values + row * lanes, lanes)); }
+    static Floats rounded(Floats f) { return V::widen(V::narrow(f)); }
+    static Floats add(Floats a, Floats b) { return rounded(V::add(a, b)); }
+    static Floats sub(Floats a, Floats b) { return rounded(V::sub(a, b)); }
+    static Floats mul(Floats a, Floats b) { return rounded(V::mul(a, b)); }
+    static void store(uint16_t* to, Floats f) { V::store(to, V::narrow(f)); }
+    static Floats look_up(const uint16_t* table, Floats f) { return V::widen(V::look_up(table, V::narrow(f))); }
+
+    Floats gate(Floats f) const { return look_up(tables.gate, f); }
+    Floats candidate(Floats f) const { return look_up(tables.candidate, f); }
+    Floats output(Floats f) const { return look_up(tables.output, f); }
+
+    Floats input(int k) const { return add(load(units.from_x, k), load(units.bias, k)); }
+    Floats recurrent(int k) const { return load(units.from_h, k); }
+    Floats sum(int k) const { return add(recurrent(k), input(k)); }
+
+    Floats peeping_input(int k, int peephole, Floats c) const {
+        return units.peepholes ? add(mul(c, load(units.peepholes, peephole)), input(k)) : input(k);
+    }
+
+    void lstm() const {
+        Floats old = load(units.c, 0);
+        Floats f = gate(add(recurrent(1), peeping_input(1, 1, old)));
+        Floats i = gate(add(recurrent(0), peeping_input(0, 0, old)));
+        Floats c = add(mul(candidate(sum(2)), i), mul(f, old));
+        Floats o = gate(add(recurrent(3), peeping_input(3, 2, c)));
+        store(units.c, c);
+        store(units.h, mul(output(c), o));
+    }
+
+    void blend(Floats n) const {
+        Floats h = load(units.h, 0);
+        store(units.h, add(mul(sub(h, n), gate(sum(1))), n));
+    }
+
+    void gru() const {
+        Floats product = add(recurrent(2), load(units.bias, 3));
+        blend(candidate(add(mul(product, gate(sum(0))), input(2))));
+    }
+
+    void gru_before() const { blend(candidate(add(load(units.from_rh, 0), input(2)))); }
+    void rnn() const { store(units.h, candidate(sum(0))); }
+};
+
+template <class V>
+void reset(const HalfTables& tables, const BlockUnits& units) {
+    const HalfCell<V> cell{tables, units};
+    cell.store(units.rh, cell.mul(cell.gate(cell.sum(0)), cell.load(units.h, 0)));
+}
+
+template <class V>
+void update(Kind kind, const HalfTables& tables, const BlockUnits& units) {
+    const HalfCell<V> cell{tables, units};
+    switch (kind) {
+        case Kind::lstm: return cell.lstm();
+        case Kind::gru: return cell.gru();
+        case Kind::gru_before: return cell.gru_before();
+        case Kind::rnn: return cell.rnn();
+    }
+}
+
+template <class V>
+constexpr BlockKernels block_kernels_of(const char* name) {
+    return {name, V::steps_at_once, quantise<V>, multiply<V, 1>, multiply<V, V::steps_at_once>, reset<V>, update<V>};
+}
+
+}  // namespace

@@ -1,0 +1,73 @@
+#include "block_float_matrix.hpp"
+
+#include <cmath>
+
+namespace deltawave {
+
+BlockVectors::BlockVectors(const BlockShape& shape, int steps)
+    : blocks(shape.blocks()),
+      bytes(blocks * shape.stride() + lanes),
+      mantissas(size_t(steps) * size_t(bytes)),
+      scales(size_t(steps * blocks)),
+      starts(size_t(steps * blocks)) {}
+
+BlockVector BlockVectors::operator[](int step) const {
+    return {mantissas.data() + int64_t(step) * bytes, scales.data() + step * blocks, starts.data() + step * blocks};
+}
+
+BlockMatrix::BlockMatrix(const BlockKernels& kernels, const BlockShape& shape, const BlockWeights& weights,
+                         int first_gate, int gates, int hidden)
+    : kernels(&kernels), form(shape) {
+    int tiles = (hidden + lanes - 1) / lanes * gates;
+    panels = (tiles + panel_tiles - 1) / panel_tiles;
+    panel_bytes = int64_t(form.all_groups()) * panel_rows * group_columns / (form.nibbles() ? 2 : 1);
+    packed = Buffer<uint8_t>(size_t(panels * panel_bytes));
+    scales = Buffer<float>(size_t(panels) * size_t(form.blocks() * panel_rows));
+    for (int gate = 0; gate < gates; ++gate)
+        for (int unit = 0; unit < hidden; ++unit)
+            pack(weights, (first_gate + gate) * hidden + unit, (unit / lanes * gates + gate) * lanes + unit % lanes);
+}
+
+// Columns and rows that only fill up stay zero: they meet zero mantissas, or their results are never read.
+void BlockMatrix::pack(const BlockWeights& weights, int from, int to) {
+    const int tile_bytes = form.nibbles() ? 64 : 128;
+    const int row = to % panel_rows, at = row / lanes * tile_bytes + row % lanes * 4;
+    for (int b = 0; b < form.blocks(); ++b) {
+        int64_t block = int64_t(from) * form.blocks() + b;
+        scales[size_t((to / panel_rows * form.blocks() + b) * panel_rows + row)] =
+            std::ldexp(1.0f, weights.exponents[block] + 1 - form.mantissa_bits);
+        uint8_t* place = packed.data() + to / panel_rows * panel_bytes + at +
+                         int64_t(b) * (form.stride() / group_columns) * panel_tiles * tile_bytes;
+        for (int k = 0; k < form.length(b); ++k) {
+            int raised = weights.mantissas[block * form.block + k] + form.bias(), upper = k / 4 % 2;
+            uint8_t* byte = place + k / group_columns * panel_tiles * tile_bytes + k % 4;
+            form.nibbles() ? void(*byte |= uint8_t(raised << 4 * upper)) : void(byte[64 * upper] = uint8_t(raised));
+        }
+    }
+}
+
+BlockPanel BlockMatrix::panel(int number) const {
+    return {packed.data() + number * panel_bytes, scales.data() + int64_t(number) * form.blocks() * panel_rows};
+}
+
+void BlockMatrix::multiply(const BlockVector& vector, uint16_t* out) const {
+    for (int number = 0; number < panels; ++number, out += panel_rows)
+        kernels->multiply(form, panel(number), &vector, &out);
+}
+
+void BlockMatrix::multiply(const BlockVectors& vectors, int steps, uint16_t* out) const {
+    constexpr int most = 8;
+    const int at_once = kernels->steps_at_once;
+    for (int number = 0; number < panels; ++number, out += panel_rows)
+        for (int step = 0; step < steps; step += at_once) {
+            BlockVector chosen[most];
+            uint16_t* to[most];
+            for (int s = 0; s < at_once; ++s) {
+                chosen[s] = vectors[step + s];
+                to[s] = out + int64_t(step + s) * rows();
+            }
+            kernels->multiply_steps(form, panel(number), chosen, to);
+        }
+}
+
+}  // namespace deltawave

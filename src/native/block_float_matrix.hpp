@@ -1,0 +1,56 @@
+// A matrix in block floating point, packed for the kernels.
+#pragma once
+
+#include "block_float.hpp"
+#include "memory.hpp"
+
+namespace deltawave {
+
+// What Python hands over. mantissas int8 [rows, blocks, block], exponents int8 [rows, blocks].
+struct BlockWeights {
+    const int8_t *mantissas, *exponents;
+};
+
+// A vector's memory, for as many steps as are multiplied together.
+class BlockVectors {
+public:
+    BlockVectors() = default;
+    BlockVectors(const BlockShape&, int steps);
+
+    BlockVector operator[](int step) const;
+
+private:
+    int blocks = 0, bytes = 0;
+    Buffer<int8_t> mantissas;
+    Buffer<float> scales;
+    Buffer<int32_t> starts;
+};
+
+// Some gates of a cell: 16 units of the first gate, the same units of the next ..., the next 16 units.
+class BlockMatrix {
+public:
+    BlockMatrix() = default;
+    BlockMatrix(const BlockKernels&, const BlockShape&, const BlockWeights&, int first_gate, int gates, int hidden);
+
+    // out float16 [rows()]
+    void multiply(const BlockVector&, uint16_t* out) const;
+    // the same for some vectors, results rows() apart
+    void multiply(const BlockVectors&, int steps, uint16_t* out) const;
+
+    const BlockShape& shape() const { return form; }
+    int rows() const { return panels * panel_rows; }
+    int64_t bytes() const { return int64_t(packed.size()); }
+
+private:
+    BlockPanel panel(int number) const;
+    void pack(const BlockWeights&, int from, int to);
+
+    const BlockKernels* kernels = nullptr;
+    BlockShape form{};
+    int panels = 0;
+    int64_t panel_bytes = 0;
+    Buffer<uint8_t> packed;
+    Buffer<float> scales;
+};
+
+}  // namespace deltawave
