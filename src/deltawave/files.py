@@ -1,7 +1,10 @@
-"""Bytes of files that exist and are not too large."""
+"""Bytes of files that exist and are not too large; values as the text of a file."""
 
 import os
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from deltawave.errors import InputError
 
@@ -22,6 +25,11 @@ def contents(path: PathLike, most_bytes: int = MOST_BYTES) -> bytes:
         return place.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON to read."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def text_of(path: PathLike) -> str:

@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
-from deltawave.cli.output import json_text, terminal_width
+from deltawave.cli.output import terminal_width
 from deltawave.cli.progress import progress_bar
 from deltawave.errors import OptionError
+from deltawave.files import json_text
 from deltawave.options import nearest
 
 Row = dict[str, Any]

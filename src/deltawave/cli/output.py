@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from deltawave.errors import OptionError
+from deltawave.files import json_text
 
 
 @contextmanager
@@ -29,11 +29,6 @@ def replacing(path: str) -> Iterator[Path]:
         os.replace(beside, target)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def json_text(value: Any) -> str:
-    """A value as JSON to read."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def write_json(value: Any, path: str) -> None:

@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from rich.console import RenderableType
 from rich.table import Table
 
 from deltawave.data.labels import Label
 from deltawave.errors import CapacityError, OptionError, UnsupportedError
-from deltawave.files import PathLike
+from deltawave.files import PathLike, json_text
 from deltawave.hardware.cost import AreaRow
 from deltawave.machines.base import Machine
 from deltawave.machines.program import Data, Progress, compile_network, quiet
@@ -60,7 +59,7 @@ class Comparison:
 
     def save(self, path: PathLike) -> None:
         """Write `as_dict` as JSON."""
-        Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(self.as_dict()), indent=2) + b"\n")
+        Path(path).write_text(json_text(self.as_dict()) + "\n")
 
     def text(self, width: int = 120) -> str:
         """The comparison as a table for people."""

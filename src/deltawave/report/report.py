@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.data.labels import Label
-from deltawave.files import PathLike
+from deltawave.files import PathLike, json_text
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.machines.base import MachineFigure
@@ -95,7 +94,7 @@ class Report:
 
     def save(self, path: PathLike) -> None:
         """Write `as_dict` as JSON."""
-        Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(self.as_dict()), indent=2) + b"\n")
+        Path(path).write_text(json_text(self.as_dict()) + "\n")
 
     def text(self, width: int = 100) -> str:
         """The report as tables for people."""
