@@ -97,7 +97,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "state that is none": (
         ("inspect", "gru.onnx", "--state", "h0=hM"),
-        "states names 'hM', which is not an output of the network; there are: y, hN",
+        "states names 'hM', which is not an output of the network; there are: hN, y",
     ),
     "no input": (("run", "gru.onnx", "-m", "edgedrnn-minized"), "which data? give --input"),
     "missing input": ((*RUN[:-1], "no.npy"), "no.npy: no such file"),

@@ -149,7 +149,7 @@ def test_a_network_that_hands_out_only_its_state_has_it_as_output() -> None:
             {"h": "new_h"},
             "states names 'new_h', which is not an output of the network; did you mean 'h_new'?",
         ),
-        ({"h": "zebra"}, "states names 'zebra', which is not an output of the network; there are: y, h_new"),
+        ({"h": "zebra"}, "states names 'zebra', which is not an output of the network; there are: h_new, y"),
         ({"h": "h_new", "x": "h_new"}, "states gives one output to two inputs"),
         (
             {"x": "h_new"},

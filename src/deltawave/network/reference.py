@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deltawave.network.graph import Network
 from deltawave.network.host import HostModel
-from deltawave.network.streams import Call, Stream
+from deltawave.network.streams import Stream
 
 Array = NDArray[Any]
 Outputs = dict[str, Array]
@@ -27,11 +27,8 @@ class FloatReference:
         """The outputs of each call, state left out."""
         return [
             {tensor.name: results[tensor.name] for tensor in self._network.outputs}
-            for results in self._calls(stream)
+            for results in _fold(self._network, self._model, stream)
         ]
-
-    def _calls(self, stream: Stream) -> Iterable[Outputs]:
-        yield from _fold(self._network, self._model, stream)
 
 
 def capture(network: Network, streams: Iterable[Stream], tensors: Sequence[str]) -> list[list[Outputs]]:
@@ -55,6 +52,3 @@ def _fold(network: Network, model: HostModel, stream: Stream) -> Iterable[Output
         results = model({**call, **state})
         state = {pair.input.name: results[pair.output.name] for pair in network.states}
         yield results
-
-
-__all__ = ["Call", "FloatReference", "capture"]
