@@ -218,8 +218,16 @@ def test_weights_too_large_for_their_bits_are_refused() -> None:
     with pytest.raises(OptionError) as caught:
         compile_network(stored(recurrent_network(), W=np.full((1, 27, 6), 1000.0)), EDGEDRNN_MINIZED)
     assert str(caught.value) == (
-        "layer: its weights are too large for 8 bits, 3 of them would be lost; set more weight_bits"
+        "layer: its weights need 3 bits more than weights of 8 and accumulators of 24 have; "
+        "set more weight_bits or accumulator_bits"
     )
+
+
+def test_calibration_picks_no_format_that_the_kernels_refuse() -> None:
+    coarse = DELTARNN_ZYNQ7100.with_options({"weight_fraction_bits": "none", "weight_bits": 4})
+    program = compile_network(recurrent_network(), coarse, calibration=1000 * walk())
+    fast, plain = program.run(walk()), program.run(walk(), plain=True)
+    assert np.array_equal(fast.outputs[0]["y"], plain.outputs[0]["y"])
 
 
 @pytest.mark.parametrize("op", ["GRU", "LSTM"])

@@ -58,8 +58,8 @@ def _check_fit(machine: DeltaMachine, name: str, bias: NDArray[np.float64], frac
     """Raise OptionError for weights or biases too large for their words: they would wrap or saturate."""
     if fraction < 0:
         raise OptionError(
-            f"{name}: its weights are too large for {machine.weight_bits} bits, {-fraction} of them would be lost; "
-            "set more weight_bits"
+            f"{name}: its weights need {-fraction} bits more than weights of {machine.weight_bits} and accumulators "
+            f"of {machine.accumulator_bits} have; set more weight_bits or accumulator_bits"
         )
     integer_bits = machine.accumulator_bits - machine.activation_fraction_bits - fraction
     # rounded to a weight, nothing below this limit becomes the power of two that wraps

@@ -36,7 +36,9 @@ class Formats:
 
 def pick(machine: DeltaMachine, weights: tuple[Matrix, Matrix], samples: Samples) -> Formats:
     """Formats of a cell, weights float64 ([rows, inputs], [rows, hidden]). Without samples, what fits the weights."""
-    candidates = list(dict.fromkeys(_candidates(machine, weights, samples.x is not None)))
+    # a weight whose last place is above one would be no integer of the kernels
+    found = list(dict.fromkeys(_candidates(machine, weights, samples.x is not None)))
+    candidates = [formats for formats in found if formats.fraction >= 0] or found
     if samples.x is None or len(candidates) == 1:
         return candidates[0]
     x = _Product(machine, weights[0], _spread(samples.x))
@@ -54,7 +56,8 @@ def _candidates(machine: DeltaMachine, weights: tuple[Matrix, Matrix], shifting:
         largest = max(np.abs(np.ldexp(weights[0], shift)).max(), np.abs(weights[1]).max(), 2.0**-20)
         fitting = machine.weight_bits - 1 - int(np.ceil(np.log2(largest)))
         wanted = machine.weight_fraction_bits
-        picked = [min(fraction, widest) for fraction in (fitting, fitting + 1, fitting + 2)]
+        tighter = 2 if shifting else 0
+        picked = [min(fraction, widest) for fraction in range(fitting, fitting + tighter + 1)]
         for fraction in picked if wanted is None else [wanted]:
             yield Formats(fraction, shift)
 
