@@ -52,5 +52,5 @@ def test_a_loop_that_may_hide_a_cell_is_named_by_the_refusal() -> None:
         compile_network(decaying_sum(), EDGE)
     assert str(caught.value) == (
         "edgedrnn-minized takes recurrent layers and model has none "
-        "(sums is a Scan: its body is not a plain LSTM, GRU or RNN cell); choose another machine"
+        "(Scan sums: its body is not a plain LSTM, GRU or RNN cell); choose another machine"
     )

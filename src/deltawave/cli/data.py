@@ -42,9 +42,7 @@ class FileOptions:
     window: int | None = flag(
         "--window", type=int, metavar="N", help="Recordings: samples in a frame [the input's size]."
     )
-    hop: int | None = flag(
-        "--hop", type=int, metavar="N", help="Recordings: new samples in a frame."
-    )
+    hop: int | None = flag("--hop", type=int, metavar="N", help="Recordings: new samples in a frame.")
     spectrum: str | None = flag("--spectrum", metavar="magnitude", help="Recordings: transform the frames.")
     vocabulary: str | None = flag(
         "--vocab", metavar="FILE", help="Texts: a JSON object of characters to numbers."

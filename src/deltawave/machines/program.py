@@ -36,6 +36,8 @@ Progress = Callable[[str, int, int], None]
 """Called as progress(what, done, total)."""
 Data = Item | Sequence[Item]
 """An array, arrays by input name, or a list of these: see `as_streams`."""
+MAY_RECUR = ("LSTM", "GRU", "RNN", "Scan", "Loop")
+"""Operators that, left unread, explain why a network seems to have no recurrent layer."""
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -180,10 +182,10 @@ def stacked(calls: Iterable[Outputs]) -> Outputs:
 
 def _nothing_taken(network: Network, machine: Machine, verdicts: Mapping[str, Verdict]) -> str:
     if not network.recurrent:
-        loops = [
-            layer for layer in network.layers if isinstance(layer, Opaque) and layer.kind in ("Scan", "Loop")
-        ]
-        unread = "".join(f" ({layer.name} is a {layer.kind}: {layer.why})" for layer in loops)
-        return f"{machine.name} takes recurrent layers and {network.name} has none{unread}; choose another machine"
+        unread = [layer for layer in network.layers if isinstance(layer, Opaque) and layer.kind in MAY_RECUR]
+        hint = "".join(f" ({layer.kind} {layer.name}: {layer.why})" for layer in unread)
+        return (
+            f"{machine.name} takes recurrent layers and {network.name} has none{hint}; choose another machine"
+        )
     reasons = "; ".join(f"{layer.name}: {verdicts[layer.name].reason}" for layer in network.recurrent)
     return f"{machine.name} takes no layer of {network.name} ({reasons}); choose another machine or other parameters"
