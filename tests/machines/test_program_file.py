@@ -131,7 +131,7 @@ REFUSALS = {
     ),
     "states that are none": (
         changed(states={"h0": "z"}),
-        "p.dwp does not make a program: states names 'z', which is not an output of the network; there are: y, hN; "
+        "p.dwp does not make a program: states names 'z', which is not an output of the network; there are: hN, y; "
         "compile the network again",
     ),
 }
