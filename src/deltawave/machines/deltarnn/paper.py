@@ -371,7 +371,8 @@ EDGEDRNN = (
         source="emergentmind.com/topics/edgedrnn: up to 8.8",
         certainty="text",
         ours=lambda: at.edgedrnn_delta().operations_per_second / 1e9 / EDGEDRNN_JETCAS_POWER.watts,
-        reason=f"at the measured {EDGEDRNN_JETCAS_POWER.watts} W, {EDGEDRNN_OCCUPANCY}",
+        reason=f"at {EDGEDRNN_JETCAS_POWER.watts} W ({EDGEDRNN_JETCAS_POWER.certainty}), which agrees with this very "
+        f"figure: the row tells no more than the throughput's; {EDGEDRNN_OCCUPANCY}",
     ),
     edgedrnn(
         name="wall plug efficiency, AICAS",
