@@ -126,6 +126,14 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
         ("list", "bad.dwp"),
         "bad.dwp is not a zip archive: damaged, truncated or of another format",
     ),
+    "a program where a model is wanted": (
+        ("compare", "bad.dwp", "-i", "walk.npy"),
+        "bad.dwp is a compiled program, this takes a model; list, run and search take programs",
+    ),
+    "a search into a file that is no program": (
+        ("search", *RUN[1:], "--max-error", "1", "-o", "best.onnx"),
+        "which file? give --output with a name that ends with .dwp",
+    ),
     "machine for a program": (
         ("run", "bad.dwp", "-m", "edgedrnn-minized", "-i", "walk.npy"),
         "bad.dwp is compiled for its machine; leave out --machine, --set and --config",

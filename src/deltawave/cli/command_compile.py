@@ -5,11 +5,10 @@ import click
 from deltawave.cli.bundles import bundled
 from deltawave.cli.data import FileOptions
 from deltawave.cli.machine import MachineOptions
-from deltawave.cli.model import ModelOptions
+from deltawave.cli.model import SUFFIX, ModelOptions
 from deltawave.cli.output import replacing
-from deltawave.cli.program import SUFFIX, compiled
+from deltawave.cli.program import check_program_name, compiled
 from deltawave.cli.progress import progress_bar
-from deltawave.errors import OptionError
 
 
 @click.command(name="compile")
@@ -24,11 +23,10 @@ def command(
     """Compile MODEL for a machine into a program file."""
     from deltawave.machines.program_file import save_program
 
-    if output is None or not output.endswith(SUFFIX):
-        raise OptionError(f"which file? give --output with a name that ends with {SUFFIX}")
+    target = check_program_name(output)
     with progress_bar() as progress:
         program = compiled(model, options, machine, files, progress)
-    with replacing(output) as file:
+    with replacing(target) as file:
         save_program(program, file)
     layers = ", ".join(layer.name for layer in program.taken)
-    click.echo(f"{output}: {layers} of {program.network.name} for {program.machine.name}")
+    click.echo(f"{target}: {layers} of {program.network.name} for {program.machine.name}")

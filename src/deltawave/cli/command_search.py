@@ -7,7 +7,7 @@ from deltawave.cli.data import FileOptions, InputOptions
 from deltawave.cli.machine import MachineOptions
 from deltawave.cli.model import ModelOptions
 from deltawave.cli.output import replacing, terminal_width, write_json
-from deltawave.cli.program import compiled
+from deltawave.cli.program import check_program_name, compiled
 from deltawave.cli.progress import progress_bar
 from deltawave.errors import OptionError
 
@@ -46,6 +46,7 @@ def command(
 
     if most_lost is None and most_error is None:
         raise OptionError("how good must it be? give --max-accuracy-loss or --max-error")
+    target = output and check_program_name(output)
     wanted = Wanted(most_lost=most_lost, most_error=most_error)
     with progress_bar() as progress:
         ready = compiled(program, options, machine, files, progress)
@@ -53,8 +54,8 @@ def command(
         floats = float_outputs(ready.network, as_streams(ready.network, data.items), progress=progress)
         judge = Judge(wanted, floats, data.labels, inputs.scoring)
         found = search(ready, data.items, judge.loss, wanted.limit, progress=progress)
-    if output:
-        with replacing(output) as file:
+    if target:
+        with replacing(target) as file:
             save_program(found.program, file)
     if json_path:
         write_json(as_dict(found, judge), json_path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +12,9 @@ from deltawave.errors import OptionError
 
 if TYPE_CHECKING:
     from deltawave.network import Network
+
+SUFFIX = ".dwp"
+"""Of program files."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,17 @@ class ModelOptions:
         """The network of a model file. Raises NetworkError, OptionError."""
         from deltawave.network import load
 
+        if is_program(path):
+            raise OptionError(
+                f"{path} is a compiled program, this takes a model; list, run and search take programs"
+            )
         bind = {name: _value(name, text) for name, text in pairs("--bind", self.bind).items()}
         return load(path, bind=bind, states=pairs("--state", self.states))
+
+
+def is_program(path: str) -> bool:
+    """Whether a name is that of a program file."""
+    return Path(path).suffix.lower() == SUFFIX
 
 
 def pairs(option: str, texts: Iterable[str]) -> Mapping[str, str]:

@@ -1,17 +1,21 @@
 """The program a command works on: read from a program file, or compiled from a model."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deltawave.cli.data import FileOptions
 from deltawave.cli.machine import MachineOptions
-from deltawave.cli.model import ModelOptions
+from deltawave.cli.model import SUFFIX, ModelOptions, is_program
 from deltawave.errors import OptionError
 
 if TYPE_CHECKING:
     from deltawave.machines.program import Program, Progress
 
-SUFFIX = ".dwp"
+
+def check_program_name(path: str | None) -> str:
+    """A name for a program file. Raises OptionError for one that no command would read back."""
+    if path is None or not is_program(path):
+        raise OptionError(f"which file? give --output with a name that ends with {SUFFIX}")
+    return path
 
 
 def compiled(
@@ -21,7 +25,7 @@ def compiled(
     from deltawave.machines.program import compile_network
     from deltawave.machines.program_file import load_program
 
-    if Path(source).suffix.lower() == SUFFIX:
+    if is_program(source):
         _refuse_options(source, model, machine, files)
         return load_program(source)
     target = machine.machine()
