@@ -110,7 +110,7 @@ def _peephole(npu: Assembler, shape: CellShape, gate: str) -> None:
 
 
 def _lstm(npu: Assembler, shape: CellShape) -> None:
-    gate, candidate, output = shape.activations
+    gate, _, output = shape.activations
     _peephole(npu, shape, "f")
     _gate(npu, "f", gate)
     npu.vv_mul("c_prev")
@@ -118,18 +118,27 @@ def _lstm(npu: Assembler, shape: CellShape) -> None:
     _peephole(npu, shape, "i")
     _gate(npu, "i", gate)
     npu.v_wr(MULTIPLY_VRF, "it")
-    _gate(npu, "g", candidate)
-    npu.vv_mul("it")
-    npu.vv_add("ft_mod")
-    npu.v_wr(MULTIPLY_VRF, "c_prev")
-    npu.v_wr(INITIAL_VRF, "ct")
-    _peephole(npu, shape, "o")
-    _gate(npu, "o", gate)
-    npu.v_wr(MULTIPLY_VRF, "ot")
+    # as published the output gate comes first, but its peephole sees the new c
+    for chain in (_cell_state, _output_gate) if shape.has_peepholes else (_output_gate, _cell_state):
+        chain(npu, shape)
     npu.v_rd(INITIAL_VRF, "ct")
     npu.activate(output)
     npu.vv_mul("ot")
     _send(npu)
+
+
+def _cell_state(npu: Assembler, shape: CellShape) -> None:
+    _gate(npu, "g", shape.activations[1])
+    npu.vv_mul("it")
+    npu.vv_add("ft_mod")
+    npu.v_wr(MULTIPLY_VRF, "c_prev")
+    npu.v_wr(INITIAL_VRF, "ct")
+
+
+def _output_gate(npu: Assembler, shape: CellShape) -> None:
+    _peephole(npu, shape, "o")
+    _gate(npu, "o", shape.activations[0])
+    npu.v_wr(MULTIPLY_VRF, "ot")
 
 
 def _gru_after(npu: Assembler, shape: CellShape) -> None:

@@ -44,10 +44,10 @@ from deltawave.kernels.cell import CellKind
 from deltawave.machines.base import Samples
 from deltawave.machines.brainwave.cell_programs import MEMORIES
 from deltawave.machines.brainwave.check import check
-from deltawave.machines.brainwave.compiled import BlockCell, BrainwaveCell
+from deltawave.machines.brainwave.compiled import BrainwaveCell, assemble_cell
 from deltawave.machines.brainwave.isa import PER_MFU
 from deltawave.network.layers import Cell
-from deltawave.numerics.block_float import BlockFloat
+from deltawave.numerics.block_float import BlockFloat, Blocks
 from deltawave.numerics.half_tables import LARGEST_HALF, Half
 
 if TYPE_CHECKING:
@@ -61,19 +61,15 @@ def compile_cell(machine: Brainwave, name: str, cell: Cell, samples: Samples) ->
     """
     number = BlockFloat(machine.mantissa_bits, machine.native_dim)
     kind: CellKind = "gru_before" if cell.kind == "gru" and cell.reset == "before" else cell.kind
-    gate, candidate, output = (activation or "tanh" for activation in cell.activations)  # '': it has none
-    peepholes = np.empty((0, cell.hidden)) if cell.peepholes is None else cell.peepholes
-    block_cell = BlockCell(
-        kind=kind,
-        inputs=cell.inputs,
-        hidden=cell.hidden,
-        weights_x=number.quantise(_within_range(name, "weight", cell.weights_x)),
-        weights_h=number.quantise(_within_range(name, "weight", cell.weights_h)),
-        bias=_halves(name, "bias", _memory_bias(cell, len(MEMORIES[kind]))),
-        peepholes=_halves(name, "peephole", peepholes),
-        activations=(gate, candidate, output),
+    compiled = assemble_cell(
+        name,
+        kind,
+        cell.inputs,
+        (_blocks(number, name, cell.weights_x), _blocks(number, name, cell.weights_h)),
+        _halves(name, "bias", _memory_bias(cell, len(MEMORIES[kind]))),
+        None if cell.peepholes is None else _halves(name, "peephole", cell.peepholes),
+        tuple(activation or "tanh" for activation in cell.activations),  # '': the cell has none
     )
-    compiled = BrainwaveCell(name, block_cell)
     check_fit(machine, compiled)
     check(compiled.program, machine.limits)
     return compiled
@@ -99,6 +95,10 @@ def _memory_bias(cell: Cell, memories: int) -> NDArray[np.float64]:
     if memories == len(x):
         return x + h
     return np.stack([x[0] + h[0], x[1] + h[1], x[2], h[2]])
+
+
+def _blocks(number: BlockFloat, name: str, weights: NDArray[np.float32]) -> Blocks:
+    return number.quantise(_within_range(name, "weight", weights))
 
 
 def _halves(name: str, what: str, values: NDArray[np.floating]) -> Half:

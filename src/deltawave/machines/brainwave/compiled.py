@@ -11,60 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.errors import OptionError, ProgramError
+from deltawave.kernels.block_float_cell import BlockFloatCell
 from deltawave.kernels.cell import CellKind
 from deltawave.machines.base import CompiledCell, Executor
 from deltawave.machines.brainwave.assembler import Assembled
 from deltawave.machines.brainwave.cell_programs import GATES, MEMORIES, PEEPHOLES, CellShape, cell_program
 from deltawave.machines.brainwave.encoding import encode
-from deltawave.machines.brainwave.executors import PlainExecutor
+from deltawave.machines.brainwave.executors import NativeExecutor, PlainExecutor
 from deltawave.machines.brainwave.isa import BwProgram
 from deltawave.machines.brainwave.listing import listing
 from deltawave.machines.brainwave.semantics import Tiles
 from deltawave.numerics.block_float import BlockFloat, Blocks
-from deltawave.numerics.half_tables import HALF_FUNCTIONS, Half
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class BlockCell:
-    """A quantised cell. weights_x: [gates * hidden, inputs], weights_h: [gates * hidden, hidden], in blocks of a row.
-
-    bias: float16 [memories, hidden]; peepholes: float16 [3, hidden] in order i, f, o, or [0, hidden].
-    `gru_before` scales h by r before the product. activations: gate, candidate, output.
-    """
-
-    kind: CellKind
-    inputs: int
-    hidden: int
-    weights_x: Blocks
-    weights_h: Blocks
-    bias: Half
-    peepholes: Half
-    activations: tuple[str, str, str]
-
-    @property
-    def number(self) -> BlockFloat:
-        """The format of the weights; its block is the native dimension."""
-        return self.weights_x.format
-
-    @property
-    def native(self) -> int:
-        """The native dimension."""
-        return self.number.block
+from deltawave.numerics.half_tables import HALF_FUNCTIONS, Half, half_table
 
 
 @dataclass(frozen=True, eq=False)
 class BrainwaveCell:
-    """A compiled cell."""
+    """A compiled cell. activations: the names of the cell's tables (gate, candidate, output)."""
 
     name: str
-    cell: BlockCell
+    cell: BlockFloatCell
+    activations: tuple[str, str, str]
+
+    @property
+    def native(self) -> int:
+        """The native dimension."""
+        return self.cell.format.block
+
+    def vectors(self, size: int) -> int:
+        """Native vectors that so many values take."""
+        return -(-size // self.native)
 
     @cached_property
     def assembled(self) -> Assembled:
         """Its program, with the names of what the memories hold."""
         c = self.cell
-        inputs, hidden = (-(-size // c.native) for size in (c.inputs, c.hidden))
-        return cell_program(CellShape(c.kind, inputs, hidden, c.activations, len(c.peepholes) > 0))
+        inputs, hidden = self.vectors(c.inputs), self.vectors(c.hidden)
+        return cell_program(CellShape(c.kind, inputs, hidden, self.activations, c.peepholes is not None))
 
     @property
     def program(self) -> BwProgram:
@@ -81,8 +64,9 @@ class BrainwaveCell:
         contents = {"h_prev": self._padded(h), "c_prev": self._padded(c)}
         for gate, bias in zip(MEMORIES[self.cell.kind], self.cell.bias, strict=True):
             contents[f"b{gate}"] = self._padded(bias, self._bias_padding(gate))
-        for gate, peephole in zip(PEEPHOLES, self.cell.peepholes, strict=False):
-            contents[f"p{gate}"] = self._padded(peephole)
+        if self.cell.peepholes is not None:
+            for gate, peephole in zip(PEEPHOLES, self.cell.peepholes, strict=True):
+                contents[f"p{gate}"] = self._padded(peephole)
         return np.concatenate([contents[name] for name in self.assembled.names_in_dram(tiles=False)])
 
     def dram_tiles(self) -> Tiles:
@@ -100,24 +84,24 @@ class BrainwaveCell:
 
     def _bias_padding(self, gate: str) -> float:
         """What keeps the padding of h and c at zero: a sigmoid's output must be zero there."""
-        activation = self.cell.activations[1 if gate in "gch" else 0]
+        activation = self.activations[1 if gate in "gch" else 0]
         return -np.inf if activation == "sigmoid" and gate != "d" else 0.0
 
     def _padded(self, values: Half, padding: float = 0.0) -> Half:
-        padded = np.full(-(-len(values) // self.cell.native) * self.cell.native, padding, np.float16)
+        padded = np.full(self.vectors(len(values)) * self.native, padding, np.float16)
         padded[: len(values)] = values
-        return padded.reshape(-1, self.cell.native)
+        return padded.reshape(-1, self.native)
 
     def executor(self, *, plain: bool = False) -> Executor:
         """A fresh executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""
-        return PlainExecutor(self)
+        return PlainExecutor(self) if plain else NativeExecutor(self)
 
     def listing(self) -> str:
         """The program as text, under a comment with the cell's sizes and formats."""
         c = self.cell
         return (
-            f"# cell {self.name} {c.kind} inputs={c.inputs} hidden={c.hidden} native={c.native}"
-            f" mantissa_bits={c.number.mantissa_bits} tiles={self.tiles}\n" + listing(self.program)
+            f"# cell {self.name} {c.kind} inputs={c.inputs} hidden={c.hidden} native={self.native}"
+            f" mantissa_bits={c.format.mantissa_bits} tiles={self.tiles}\n" + listing(self.program)
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -125,14 +109,14 @@ class BrainwaveCell:
         c = self.cell
         return {
             "kind": np.array(c.kind),
-            "activations": np.array(c.activations),
-            "sizes": np.array([c.inputs, c.hidden, c.native, c.number.mantissa_bits], np.int64),
+            "activations": np.array(self.activations),
+            "sizes": np.array([c.inputs, c.hidden, self.native, c.format.mantissa_bits], np.int64),
             "mantissas_x": c.weights_x.mantissas,
             "exponents_x": c.weights_x.exponents,
             "mantissas_h": c.weights_h.mantissas,
             "exponents_h": c.weights_h.exponents,
             "bias": c.bias,
-            "peepholes": c.peepholes,
+            "peepholes": np.empty((0, c.hidden), np.float16) if c.peepholes is None else c.peepholes,
             "program": np.frombuffer(encode(self.program), np.uint8),
         }
 
@@ -159,7 +143,7 @@ def brainwave_cell(cell: CompiledCell) -> BrainwaveCell:
 def restore(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> BrainwaveCell:
     """The cell that `arrays` came from. Raises ProgramError for arrays that make no cell."""
     try:
-        cell = BrainwaveCell(name, _block_cell(arrays))
+        cell = _compiled(name, arrays)
         _check_program(cell, arrays)
     except (KeyError, ValueError, IndexError, TypeError, OptionError) as error:
         raise ProgramError(
@@ -174,31 +158,43 @@ def _check_program(cell: BrainwaveCell, arrays: Mapping[str, NDArray[np.generic]
         raise ValueError("its instructions are not those of the cell")
 
 
-def _block_cell(arrays: Mapping[str, NDArray[np.generic]]) -> BlockCell:
-    kind = str(arrays["kind"])
-    activations = tuple(str(activation) for activation in arrays["activations"])
-    if (
-        kind not in get_args(CellKind)
-        or len(activations) != 3
-        or not HALF_FUNCTIONS.keys() >= set(activations)
-    ):
-        raise ValueError(f"no cell {kind} with {', '.join(activations)}")
+def _compiled(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> BrainwaveCell:
+    kind, activations = str(arrays["kind"]), tuple(str(activation) for activation in arrays["activations"])
+    if kind not in get_args(CellKind):
+        raise ValueError(f"there is no cell {kind}")
     inputs, hidden, native, mantissa_bits = (int(n) for n in _typed(arrays, "sizes", np.int64, (4,)))
     if min(inputs, hidden, native) < 1:
-        raise ValueError(f"no cell of {inputs} inputs, {hidden} units and native dimension {native}")
-    number = BlockFloat(mantissa_bits, native)
-    rows = len(GATES[kind]) * hidden
-    peepholes = 3 if kind == "lstm" and len(arrays["peepholes"]) else 0
-    return BlockCell(
-        kind=cast(CellKind, kind),
-        inputs=inputs,
-        hidden=hidden,
-        weights_x=_blocks(arrays, "x", number, rows, inputs),
-        weights_h=_blocks(arrays, "h", number, rows, hidden),
-        bias=_typed(arrays, "bias", np.float16, (len(MEMORIES[kind]), hidden)),
-        peepholes=_typed(arrays, "peepholes", np.float16, (peepholes, hidden)),
-        activations=(activations[0], activations[1], activations[2]),
+        raise ValueError(f"no cell has {inputs} inputs, {hidden} units and native dimension {native}")
+    number, rows = BlockFloat(mantissa_bits, native), len(GATES[kind]) * hidden
+    return assemble_cell(
+        name,
+        cast(CellKind, kind),
+        inputs,
+        (_blocks(arrays, "x", number, rows, inputs), _blocks(arrays, "h", number, rows, hidden)),
+        _typed(arrays, "bias", np.float16, (len(MEMORIES[kind]), hidden)),
+        _typed(arrays, "peepholes", np.float16, (3, hidden)) if len(arrays["peepholes"]) else None,
+        activations,
     )
+
+
+def assemble_cell(
+    name: str,
+    kind: CellKind,
+    inputs: int,
+    weights: tuple[Blocks, Blocks],
+    bias: Half,
+    peepholes: Half | None,
+    activations: tuple[str, ...],
+) -> BrainwaveCell:
+    """The compiled cell of these parts, as `BlockFloatCell` has them. Raises ValueError for unknown activations."""
+    unknown = [activation for activation in activations if activation not in HALF_FUNCTIONS]
+    if unknown or len(activations) != 3:
+        raise ValueError(f"gate, candidate and output cannot be {', '.join(activations)}")
+    gate, candidate, output = activations
+    cell = BlockFloatCell(
+        kind, inputs, *weights, bias, half_table(gate), half_table(candidate), half_table(output), peepholes
+    )
+    return BrainwaveCell(name, cell, (gate, candidate, output))
 
 
 def _blocks(

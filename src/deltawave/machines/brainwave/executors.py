@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from deltawave.kernels.block_float_cell import NativeBlockFloatCell
 from deltawave.machines.base import Floats
 from deltawave.machines.brainwave.isa import Memory
 from deltawave.machines.brainwave.semantics import Interpreter
@@ -21,7 +22,7 @@ class PlainExecutor:
 
     def __init__(self, compiled: BrainwaveCell) -> None:
         self._compiled = compiled
-        self._interpreter = Interpreter(compiled.program, compiled.cell.number)
+        self._interpreter = Interpreter(compiled.program, compiled.cell.format)
         self._tiles = compiled.dram_tiles()
         self.reset(None, None)
 
@@ -40,7 +41,7 @@ class PlainExecutor:
         return outputs, np.ones((len(x), 1), np.bool_)
 
     def _step(self, x: Half) -> Half:
-        padded = np.zeros((self._compiled.program.vectors_per_step, self._compiled.cell.native), np.float16)
+        padded = np.zeros((self._compiled.program.vectors_per_step, self._compiled.native), np.float16)
         padded.reshape(-1)[: len(x)] = x
         self._interpreter.state.arriving.extend(padded)
         self._interpreter.run("body")
@@ -55,6 +56,26 @@ class PlainExecutor:
         first = self._compiled.assembled.index(Memory.INITIAL_VRF, name)
         flat = self._interpreter.state.vectors[Memory.INITIAL_VRF, 0][first:].reshape(-1)
         return flat[: self._compiled.cell.hidden].astype(np.float32)
+
+
+class NativeExecutor:
+    """The kernels."""
+
+    def __init__(self, compiled: BrainwaveCell) -> None:
+        self._native = NativeBlockFloatCell(compiled.cell)
+
+    def reset(self, h: Floats | None, c: Floats | None) -> None:
+        """Start from h and c (zero if None)."""
+        zeros = np.zeros(self._native.cell.hidden, np.float32)
+        self._native.load(*(to_half(zeros if state is None else state) for state in (h, c)))
+
+    def run(self, x: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """x: float32 [steps, inputs] -> h: float32 [steps, hidden]; every step happened: bool [steps, 1]."""
+        return self._native.run(to_half(x)).astype(np.float32), np.ones((len(x), 1), np.bool_)
+
+    def final(self) -> tuple[Floats, Floats]:
+        """h and c after the last step (c is zero but for an LSTM), float32 [hidden]."""
+        return self._native.h.astype(np.float32), self._native.c.astype(np.float32)
 
 
 def to_half(values: Floats) -> Half:
