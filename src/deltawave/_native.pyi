@@ -68,6 +68,7 @@ class BlockFloatCell:
         gate: NDArray[uint16],
         candidate: NDArray[uint16],
         output: NDArray[uint16],
+        threads: int,
         simd: str | None,
     ) -> None: ...
     def step(self) -> None: ...

@@ -1,9 +1,9 @@
 // Block floating point for recurrent cells: what the kernels work on, and the table of them for one instruction set.
 //
 // A vector is cut into blocks of `block` columns. Columns are padded to groups of 8, rows to tiles of 16 and tiles to
-// panels of 4. Weights lie panel after panel, block after block, group after group, tile after tile: 16 rows x 4 columns
-// in 64 bytes, raised by `bias` to be unsigned; the next 4 columns are in the upper halves of the same bytes, where 4
-// bits are enough, or in the 64 bytes that follow.
+// panels of 4. Weights lie panel after panel, block after block, group after group, tile after tile: 16 rows x 4
+// columns in 64 bytes, raised by `bias` to be unsigned; the next 4 columns are in the upper halves of the same bytes,
+// where 4 bits are enough, or in the 64 bytes that follow.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,8 @@ struct HalfTables {
 // resets before it multiplies; bias [memories][16], peepholes [3][16] or null.
 struct BlockUnits {
     const uint16_t *from_x, *from_h, *from_rh, *bias, *peepholes;
-    uint16_t *h, *c, *rh;
+    const uint16_t* h;
+    uint16_t *next_h, *c, *rh;
 };
 
 struct BlockKernels {

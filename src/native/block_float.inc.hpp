@@ -140,12 +140,12 @@ struct HalfCell {
         Floats c = add(mul(candidate(sum(2)), i), mul(f, old));
         Floats o = gate(add(recurrent(3), peeping_input(3, 2, c)));
         store(units.c, c);
-        store(units.h, mul(output(c), o));
+        store(units.next_h, mul(output(c), o));
     }
 
     void blend(Floats n) const {
         Floats h = load(units.h, 0);
-        store(units.h, add(mul(sub(h, n), gate(sum(1))), n));
+        store(units.next_h, add(mul(sub(h, n), gate(sum(1))), n));
     }
 
     void gru() const {
@@ -154,7 +154,7 @@ struct HalfCell {
     }
 
     void gru_before() const { blend(candidate(add(load(units.from_rh, 0), input(2)))); }
-    void rnn() const { store(units.h, candidate(sum(0))); }
+    void rnn() const { store(units.next_h, candidate(sum(0))); }
 };
 
 template <class V>

@@ -12,24 +12,26 @@ constexpr int gates_of[] = {3, 3, 4, 1}, memories_of[] = {4, 3, 4, 1}, table_ent
 }  // namespace
 
 BlockCell::BlockCell(const BlockKernels& kernels, Kind kind, int hidden, const BlockShape& x, const BlockShape& h,
-                     const BlockCellWeights& weights)
+                     const BlockCellWeights& weights, int threads)
     : kernels(kernels), kind(kind), units(hidden), gates(gates_of[int(kind)]), memories(memories_of[int(kind)]) {
     const bool resets_first = kind == Kind::gru_before;
     from_x = BlockMatrix(kernels, x, weights.x, 0, gates, hidden);
     from_h = BlockMatrix(kernels, h, weights.h, 0, resets_first ? 2 : gates, hidden);
     if (resets_first) from_rh = BlockMatrix(kernels, h, weights.h, 2, 1, hidden);
-    x_blocks = BlockVectors(x, steps_ahead);
-    h_blocks = BlockVectors(h, 1);
+    for (int thread = 0; thread < threads; ++thread)
+        blocks.push_back({BlockVectors(x, steps_ahead), BlockVectors(h, 1)});
     own(gate, weights.tables.gate);
     own(candidate, weights.tables.candidate);
     own(output, weights.tables.output);
     bias = tiled(weights.bias, memories);
     if (weights.peepholes) peepholes = tiled(weights.peepholes, 3);
     x_now = Buffer<uint16_t>(size_t(inputs()));
-    for (auto* state : {&h_now, &c_now, &rh_now}) *state = Buffer<uint16_t>(size_t(tiles() * lanes));
+    for (auto* state : {&h_now, &c_now, &rh_now, &states[0], &states[1]})
+        *state = Buffer<uint16_t>(size_t(tiles() * lanes));
     input_parts = Buffer<uint16_t>(size_t(steps_ahead * from_x.rows()));
     recurrent_part = Buffer<uint16_t>(size_t(from_h.rows()));
     reset_part = Buffer<uint16_t>(size_t(from_rh.rows()));
+    team = std::make_unique<Team>(threads);
 }
 
 // [count, hidden] as [tile][count][16]
@@ -47,55 +49,81 @@ void BlockCell::own(Buffer<uint16_t>& table, const uint16_t* from) {
 }
 
 void BlockCell::step() {
-    BlockVector x = x_blocks[0];
-    kernels.quantise(from_x.shape(), x_now.data(), x);
-    from_x.multiply(x, input_parts.data());
-    advance(input_parts.data());
+    team->run([&](int thread) {
+        BlockVector x = blocks[size_t(thread)].x[0];
+        kernels.quantise(from_x.shape(), x_now.data(), x);
+        from_x.multiply(units_of(thread), x, input_parts.data());
+        advance(thread, input_parts.data(), set);
+    });
+    set ^= 1;
+    publish();
 }
 
 void BlockCell::run(const uint16_t* xs, int64_t steps, uint16_t* hs) {
-    for (int64_t t = 0; t < steps; t += steps_ahead)
-        run_chunk(xs + t * inputs(), int(std::min<int64_t>(steps_ahead, steps - t)), hs + t * units);
+    team->run([&](int thread) {
+        for (int64_t t = 0; t < steps; t += steps_ahead)
+            run_chunk(thread, xs + t * inputs(), int(std::min<int64_t>(steps_ahead, steps - t)), set, hs + t * units);
+    });
+    set ^= steps & 1;
+    publish();
 }
 
-void BlockCell::run_chunk(const uint16_t* xs, int steps, uint16_t* hs) {
-    for (int step = 0; step < steps; ++step)
-        kernels.quantise(from_x.shape(), xs + int64_t(step) * inputs(), x_blocks[step]);
-    from_x.multiply(x_blocks, steps, input_parts.data());
-    for (int step = 0; step < steps; ++step, hs += units) {
-        advance(input_parts.data() + step * from_x.rows());
-        std::memcpy(hs, h_now.data(), size_t(units) * sizeof(uint16_t));
+// A chunk before has an even number of steps.
+void BlockCell::run_chunk(int thread, const uint16_t* xs, int steps, int set, uint16_t* hs) {
+    const Span mine = units_of(thread);
+    const BlockVectors& x = blocks[size_t(thread)].x;
+    for (int step = 0; step < steps; ++step) kernels.quantise(from_x.shape(), xs + int64_t(step) * inputs(), x[step]);
+    from_x.multiply(mine, x, steps, input_parts.data());
+    for (int step = 0; step < steps; ++step, set ^= 1, hs += units) {
+        advance(thread, input_parts.data() + step * from_x.rows(), set);
+        std::memcpy(hs + mine.first, states[set ^ 1].data() + mine.first,
+                    size_t(mine.last - mine.first) * sizeof(uint16_t));
     }
 }
 
-void BlockCell::advance(const uint16_t* input_part) {
-    BlockVector state = h_blocks[0];
-    kernels.quantise(from_h.shape(), h_now.data(), state);
-    from_h.multiply(state, recurrent_part.data());
+void BlockCell::advance(int thread, const uint16_t* input_part, int set) {
+    const Span mine = units_of(thread);
+    BlockVector state = blocks[size_t(thread)].h[0];
+    kernels.quantise(from_h.shape(), states[set].data(), state);
+    from_h.multiply(mine, state, recurrent_part.data());
+    if (kind == Kind::gru_before) multiply_reset(thread, input_part, set);
     const HalfTables tables{gate.data(), candidate.data(), output.data()};
-    if (kind == Kind::gru_before) {
-        for (int tile = 0; tile < tiles(); ++tile) kernels.reset(tables, units_of(tile, input_part));
-        kernels.quantise(from_rh.shape(), rh_now.data(), state);
-        from_rh.multiply(state, reset_part.data());
-    }
-    for (int tile = 0; tile < tiles(); ++tile) kernels.update(kind, tables, units_of(tile, input_part));
+    for (int unit = mine.first; unit < mine.last; unit += lanes)
+        kernels.update(kind, tables, tile_at(unit, input_part, set));
+    team->barrier();
 }
 
-BlockUnits BlockCell::units_of(int tile, const uint16_t* input_part) {
-    const int at = tile * lanes, recurrent_gates = kind == Kind::gru_before ? 2 : gates;
-    return {input_part + gates * at,
-            recurrent_part.data() + recurrent_gates * at,
-            kind == Kind::gru_before ? reset_part.data() + at : nullptr,
-            bias.data() + memories * at,
-            peepholes.size() ? peepholes.data() + 3 * at : nullptr,
-            h_now.data() + at,
-            c_now.data() + at,
-            rh_now.data() + at};
+void BlockCell::multiply_reset(int thread, const uint16_t* input_part, int set) {
+    const Span mine = units_of(thread);
+    const HalfTables tables{gate.data(), candidate.data(), output.data()};
+    for (int unit = mine.first; unit < mine.last; unit += lanes) kernels.reset(tables, tile_at(unit, input_part, set));
+    team->barrier();
+    BlockVector state = blocks[size_t(thread)].h[0];
+    kernels.quantise(from_rh.shape(), rh_now.data(), state);
+    from_rh.multiply(mine, state, reset_part.data());
 }
+
+// 16 units from a multiple of 16 on.
+BlockUnits BlockCell::tile_at(int unit, const uint16_t* input_part, int set) {
+    const bool resets_first = kind == Kind::gru_before;
+    return {input_part + gates * unit,
+            recurrent_part.data() + (resets_first ? 2 : gates) * unit,
+            resets_first ? reset_part.data() + unit : nullptr,
+            bias.data() + memories * unit,
+            peepholes.size() ? peepholes.data() + 3 * unit : nullptr,
+            states[set].data() + unit,
+            states[set ^ 1].data() + unit,
+            c_now.data() + unit,
+            rh_now.data() + unit};
+}
+
+// What Python sees.
+void BlockCell::publish() { std::memcpy(h_now.data(), states[set].data(), size_t(units) * sizeof(uint16_t)); }
 
 void BlockCell::load(const uint16_t* h, const uint16_t* c) {
-    std::memcpy(h_now.data(), h, size_t(units) * sizeof(uint16_t));
+    std::memcpy(states[set].data(), h, size_t(units) * sizeof(uint16_t));
     std::memcpy(c_now.data(), c, size_t(units) * sizeof(uint16_t));
+    publish();
 }
 
 const BlockKernels& block_kernels_like(const Kernels& others) {

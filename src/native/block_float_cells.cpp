@@ -17,11 +17,12 @@ public:
     typedef Array<const int8_t, 2> Exponents;
 
     PythonBlockCell(int kind, int inputs, int hidden, int mantissa_bits, Mantissas weights_x, Exponents exponents_x,
-                    Mantissas weights_h, Exponents exponents_h, Halves bias, std::optional<Halves> peepholes, Halves gate,
-                    Halves candidate, Halves output, const std::optional<std::string>& simd) {
+                    Mantissas weights_h, Exponents exponents_h, Halves bias, std::optional<Halves> peepholes,
+                    Halves gate, Halves candidate, Halves output, int threads, const std::optional<std::string>& simd) {
         const int gates[] = {3, 3, 4, 1}, memories[] = {4, 3, 4, 1};
-        require(kind >= 0 && kind < 4 && inputs > 0 && hidden > 0 && mantissa_bits >= 1 && mantissa_bits <= 5,
-                "kind, sizes or mantissa bits");
+        require(kind >= 0 && kind < 4 && inputs > 0 && hidden > 0 && threads > 0 && mantissa_bits >= 1 &&
+                    mantissa_bits <= 5,
+                "kind, sizes, mantissa bits or threads");
         size_t rows = size_t(gates[kind]) * size_t(hidden);
         BlockShape x = shape_of(weights_x, exponents_x, rows, inputs, mantissa_bits);
         BlockShape h = shape_of(weights_h, exponents_h, rows, hidden, mantissa_bits);
@@ -34,7 +35,8 @@ public:
                                  bias.data(),
                                  peepholes ? peepholes->data() : nullptr,
                                  {gate.data(), candidate.data(), output.data()}};
-        cell = std::make_unique<BlockCell>(block_kernels_like(kernels_for(simd)), Kind(kind), hidden, x, h, weights);
+        cell = std::make_unique<BlockCell>(block_kernels_like(kernels_for(simd)), Kind(kind), hidden, x, h, weights,
+                                           threads);
     }
 
     void step() {
@@ -83,10 +85,11 @@ void bind_block_float_cells(nb::module_& m) {
     typedef PythonBlockCell Cell;
     nb::class_<Cell>(m, "BlockFloatCell")
         .def(nb::init<int, int, int, int, Cell::Mantissas, Cell::Exponents, Cell::Mantissas, Cell::Exponents,
-                      Cell::Halves, std::optional<Cell::Halves>, Cell::Halves, Cell::Halves, Cell::Halves,
+                      Cell::Halves, std::optional<Cell::Halves>, Cell::Halves, Cell::Halves, Cell::Halves, int,
                       const std::optional<std::string>&>(),
              "kind"_a, "inputs"_a, "hidden"_a, "mantissa_bits"_a, "weights_x"_a, "exponents_x"_a, "weights_h"_a,
-             "exponents_h"_a, "bias"_a, "peepholes"_a.none(), "gate"_a, "candidate"_a, "output"_a, "simd"_a.none())
+             "exponents_h"_a, "bias"_a, "peepholes"_a.none(), "gate"_a, "candidate"_a, "output"_a, "threads"_a,
+             "simd"_a.none())
         .def("step", &Cell::step)
         .def("run", &Cell::run, "xs"_a, "hs"_a)
         .def("load", &Cell::load, "h"_a, "c"_a)

@@ -17,9 +17,8 @@ BlockVector BlockVectors::operator[](int step) const {
 
 BlockMatrix::BlockMatrix(const BlockKernels& kernels, const BlockShape& shape, const BlockWeights& weights,
                          int first_gate, int gates, int hidden)
-    : kernels(&kernels), form(shape) {
-    int tiles = (hidden + lanes - 1) / lanes * gates;
-    panels = (tiles + panel_tiles - 1) / panel_tiles;
+    : kernels(&kernels), form(shape), gates(gates) {
+    panels = panels_of({0, hidden}).last;
     panel_bytes = int64_t(form.all_groups()) * panel_rows * group_columns / (form.nibbles() ? 2 : 1);
     packed = Buffer<uint8_t>(size_t(panels * panel_bytes));
     scales = Buffer<float>(size_t(panels) * size_t(form.blocks() * panel_rows));
@@ -50,21 +49,31 @@ BlockPanel BlockMatrix::panel(int number) const {
     return {packed.data() + number * panel_bytes, scales.data() + int64_t(number) * form.blocks() * panel_rows};
 }
 
-void BlockMatrix::multiply(const BlockVector& vector, uint16_t* out) const {
-    for (int number = 0; number < panels; ++number, out += panel_rows)
-        kernels->multiply(form, panel(number), &vector, &out);
+// 64 units of every gate fill whole panels.
+Span BlockMatrix::panels_of(Span units) const {
+    int tiles = (units.last + lanes - 1) / lanes * gates;
+    return {units.first / panel_rows * gates, (tiles + panel_tiles - 1) / panel_tiles};
 }
 
-void BlockMatrix::multiply(const BlockVectors& vectors, int steps, uint16_t* out) const {
+void BlockMatrix::multiply(Span units, const BlockVector& vector, uint16_t* out) const {
+    const Span mine = panels_of(units);
+    for (int number = mine.first; number < mine.last; ++number) {
+        uint16_t* to = out + number * panel_rows;
+        kernels->multiply(form, panel(number), &vector, &to);
+    }
+}
+
+void BlockMatrix::multiply(Span units, const BlockVectors& vectors, int steps, uint16_t* out) const {
     constexpr int most = 8;
     const int at_once = kernels->steps_at_once;
-    for (int number = 0; number < panels; ++number, out += panel_rows)
+    const Span mine = panels_of(units);
+    for (int number = mine.first; number < mine.last; ++number)
         for (int step = 0; step < steps; step += at_once) {
             BlockVector chosen[most];
             uint16_t* to[most];
             for (int s = 0; s < at_once; ++s) {
                 chosen[s] = vectors[step + s];
-                to[s] = out + int64_t(step + s) * rows();
+                to[s] = out + int64_t(step + s) * rows() + number * panel_rows;
             }
             kernels->multiply_steps(form, panel(number), chosen, to);
         }

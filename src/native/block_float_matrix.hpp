@@ -3,6 +3,7 @@
 
 #include "block_float.hpp"
 #include "memory.hpp"
+#include "stream.hpp"
 
 namespace deltawave {
 
@@ -32,10 +33,10 @@ public:
     BlockMatrix() = default;
     BlockMatrix(const BlockKernels&, const BlockShape&, const BlockWeights&, int first_gate, int gates, int hidden);
 
-    // out float16 [rows()]
-    void multiply(const BlockVector&, uint16_t* out) const;
+    // out float16 [rows()]: the rows of some units, from a multiple of 64 on
+    void multiply(Span units, const BlockVector&, uint16_t* out) const;
     // the same for some vectors, results rows() apart
-    void multiply(const BlockVectors&, int steps, uint16_t* out) const;
+    void multiply(Span units, const BlockVectors&, int steps, uint16_t* out) const;
 
     const BlockShape& shape() const { return form; }
     int rows() const { return panels * panel_rows; }
@@ -43,11 +44,12 @@ public:
 
 private:
     BlockPanel panel(int number) const;
+    Span panels_of(Span units) const;
     void pack(const BlockWeights&, int from, int to);
 
     const BlockKernels* kernels = nullptr;
     BlockShape form{};
-    int panels = 0;
+    int gates = 0, panels = 0;
     int64_t panel_bytes = 0;
     Buffer<uint8_t> packed;
     Buffer<float> scales;

@@ -17,8 +17,7 @@
 namespace deltawave {
 
 template <class T, int Dimensions>
-using Array =
-    nanobind::ndarray<T, nanobind::ndim<Dimensions>, nanobind::c_contig, nanobind::device::cpu>;
+using Array = nanobind::ndarray<T, nanobind::ndim<Dimensions>, nanobind::c_contig, nanobind::device::cpu>;
 
 [[noreturn]] inline void raise(const char* error, const std::string& message) {
     PyErr_SetString(nanobind::module_::import_("deltawave.errors").attr(error).ptr(), message.c_str());
@@ -48,8 +47,7 @@ class Turn {
 public:
     Turn(std::atomic_flag& busy, const char* type) : busy(busy) {
         if (!busy.test_and_set(std::memory_order_acquire)) return;
-        raise("InputError",
-              std::string("this cell is at work in another thread; give every thread its own ") + type);
+        raise("InputError", std::string("this cell is at work in another thread; give every thread its own ") + type);
     }
     ~Turn() { busy.clear(std::memory_order_release); }
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from deltawave.errors import InputError, OptionError
 from deltawave.kernels.block_float_cell import KINDS, BlockFloatCell, NativeBlockFloatCell
 from deltawave.kernels.cell import CellKind
+from deltawave.machines.brainwave.compiled import BrainwaveCell
+from deltawave.machines.brainwave.executors import PlainExecutor
 from deltawave.numerics.block_float import BlockFloat
 from kernels.block_float_twin import Case, Twin, cases, halves, random_cell, same_bits
 
@@ -35,10 +37,10 @@ PATHS = [simd for simd in ("scalar", "avx2", "avx512") if has(simd)]
 
 
 @pytest.mark.parametrize("simd", PATHS)
-@given(case=cases())
+@given(case=cases(), threads=st.sampled_from([1, 1, 2, 3]))
 @settings(deadline=None, max_examples=80)
-def test_run_equals_the_arithmetic(simd: str, case: Case) -> None:
-    twin, native = Twin(case.cell), NativeBlockFloatCell(case.cell, simd=simd)
+def test_run_equals_the_arithmetic(simd: str, case: Case, threads: int) -> None:
+    twin, native = Twin(case.cell), NativeBlockFloatCell(case.cell, threads=threads, simd=simd)
     hs = twin.run(case.xs)
     assert same_bits(native.run(case.xs), hs)
     assert same_bits(native.h, twin.h)
@@ -46,15 +48,30 @@ def test_run_equals_the_arithmetic(simd: str, case: Case) -> None:
 
 
 @pytest.mark.parametrize("simd", PATHS)
-@given(case=cases(), middle=st.integers(0, 37))
+@given(case=cases(), middle=st.integers(0, 37), threads=st.sampled_from([1, 1, 2]))
 @settings(deadline=None, max_examples=25)
-def test_runs_and_steps_mix(simd: str, case: Case, middle: int) -> None:
-    hs, native = Twin(case.cell).run(case.xs), NativeBlockFloatCell(case.cell, simd=simd)
+def test_runs_and_steps_mix(simd: str, case: Case, middle: int, threads: int) -> None:
+    hs = Twin(case.cell).run(case.xs)
+    native = NativeBlockFloatCell(case.cell, threads=threads, simd=simd)
     assert same_bits(native.run(case.xs[:middle]), hs[:middle])
     for t in range(middle, len(case.xs)):
         native.x[:] = case.xs[t]
         native.step()
         assert same_bits(native.h, hs[t])
+
+
+@given(case=cases())
+@settings(deadline=None, max_examples=25)
+def test_run_equals_the_machines_program(case: Case) -> None:
+    """What Brainwave's instructions, interpreted, make of the same cell and a state."""
+    gate, candidate = case.functions
+    plain = PlainExecutor(BrainwaveCell("cell", case.cell, (gate, candidate, candidate)))
+    native = NativeBlockFloatCell(case.cell)
+    h, c = halves(np.random.default_rng(1), (2, case.cell.hidden))
+    plain.reset(h.astype(np.float32), c.astype(np.float32))
+    native.load(h, c)
+    hs, _ = plain.run(case.xs[:5].astype(np.float32))
+    assert same_bits(native.run(case.xs[:5]), hs.astype(np.float16))
 
 
 @pytest.mark.parametrize("simd", PATHS)
@@ -149,6 +166,15 @@ def test_states_that_are_refused() -> None:
     with pytest.raises(InputError) as problem:
         NativeBlockFloatCell(cell_of()).load(np.zeros(4, np.float16))
     assert str(problem.value) == "h is a float16 array [5], got the shape [4]"
+
+
+def test_options_that_are_refused() -> None:
+    with pytest.raises(OptionError) as problem:
+        NativeBlockFloatCell(cell_of(), threads=0)
+    assert str(problem.value) == "a native cell runs on 1 to 64 threads, not 0"
+    with pytest.raises(OptionError) as problem:
+        NativeBlockFloatCell(cell_of(), simd="sse")
+    assert str(problem.value) == "the vector instructions are scalar, avx2 or avx512, not 'sse'"
 
 
 @pytest.mark.parametrize(

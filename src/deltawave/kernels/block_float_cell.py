@@ -19,6 +19,7 @@ from deltawave.numerics.half_tables import Half
 
 KINDS: tuple[CellKind, ...] = ("gru", "gru_before", "lstm", "rnn")
 MOST_MANTISSA_BITS = 5
+MOST_THREADS = 64
 TABLE_ENTRIES = 1 << 16
 
 
@@ -72,7 +73,8 @@ class NativeBlockFloatCell:
 
     Streaming has no arrays to make: write the input into `x`, call `step()`, read `h`, a view of the cell's own memory
     that changes with every step. In products infinities count as +-65504 and NaN as 0. One thread at a time may use a
-    cell. Raises OptionError for vector instructions that do not exist or that this processor lacks.
+    cell; `threads` work on each step. Raises OptionError for threads other than 1 to 64, and vector instructions that
+    do not exist or that this processor lacks.
     """
 
     step: Callable[[], None]
@@ -84,9 +86,11 @@ class NativeBlockFloatCell:
     c: Half
     """The LSTM's cell state, float16 [hidden], read-only; zero for other cells."""
 
-    def __init__(self, cell: BlockFloatCell, *, simd: str | None = None) -> None:
+    def __init__(self, cell: BlockFloatCell, *, threads: int = 1, simd: str | None = None) -> None:
+        if not 1 <= threads <= MOST_THREADS:
+            raise OptionError(f"a native cell runs on 1 to {MOST_THREADS} threads, not {threads}")
         self.cell = cell
-        self._native = _native_cell(cell, simd)
+        self._native = _native_cell(cell, threads, simd)
         self.step = self._native.step
         self.x = self._native.x.view(np.float16)
         self.h = self._native.h.view(np.float16)
@@ -118,7 +122,7 @@ class NativeBlockFloatCell:
         self.load(np.zeros(self.cell.hidden, np.float16))
 
 
-def _native_cell(cell: BlockFloatCell, simd: str | None) -> "_native.BlockFloatCell":
+def _native_cell(cell: BlockFloatCell, threads: int, simd: str | None) -> "_native.BlockFloatCell":
     return _native.BlockFloatCell(
         kind=KINDS.index(cell.kind),
         inputs=cell.inputs,
@@ -133,6 +137,7 @@ def _native_cell(cell: BlockFloatCell, simd: str | None) -> "_native.BlockFloatC
         gate=_bits(cell.gate),
         candidate=_bits(cell.candidate),
         output=_bits(cell.output),
+        threads=threads,
         simd=simd,
     )
 
