@@ -46,6 +46,11 @@ EIE_TABLE_1 = "EIE (ISCA 2016) table I, after Horowitz (ISSCC 2014)"
 
 MULTIPLY_32 = Constant(3.1, "pJ", 45, 1, f"{EIE_TABLE_1}: 32-bit integer multiplication", "text")
 ADD_32 = Constant(0.1, "pJ", 45, 1, f"{EIE_TABLE_1}: 32-bit integer addition", "text")
+FLOAT_ADD_32 = Constant(0.9, "pJ", 45, 1, f"{EIE_TABLE_1}: 32-bit float addition", "text")
+FLOAT_MULTIPLY_16 = Constant(
+    1.1, "pJ", 45, 1, "Horowitz (ISSCC 2014): 16-bit float multiplication", "recall 90%"
+)
+FLOAT_ADD_16 = Constant(0.4, "pJ", 45, 1, "Horowitz (ISSCC 2014): 16-bit float addition", "recall 90%")
 SRAM_BIT = Constant(5 / 32, "pJ/bit", 45, 1, f"{EIE_TABLE_1}: 32 bits from a 32 KB SRAM take 5 pJ", "text")
 DRAM_BIT = Constant(640 / 32, "pJ/bit", 45, None, f"{EIE_TABLE_1}: 32 bits from DRAM take 640 pJ", "text")
 REGISTER_FILE_BIT = Constant(

@@ -1,0 +1,229 @@
+"""Microsoft's Project Brainwave NPU (Fowers et al., ISCA 2018) and its three published instances.
+
+What the papers leave open is a parameter whose source says where its value is from: the open RTL of Intel's
+descendant, calibration on the published latencies, or ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.errors import CapacityError, OptionError
+from deltawave.hardware.cost import Cost
+from deltawave.hardware.timeline import Timeline
+from deltawave.machines.base import Activity, CompiledCell, Machine, MachineFigure, Samples, Verdict
+from deltawave.machines.brainwave import compile as compiler
+from deltawave.machines.brainwave import cost, critical_path, timing
+from deltawave.machines.brainwave.compiled import brainwave_cell, restore
+from deltawave.machines.brainwave.isa import Limits
+from deltawave.network.layers import Cell, Layer, Recurrent
+from deltawave.numerics.block_float import BlockFloat
+from deltawave.options import option
+
+INTEL = "[text] RTL of Intel's descendant (github:intel/fpga-npu); not published by Microsoft"
+CALIBRATED = "calibrated on the eleven DeepBench latencies of ISCA 2018, Table V; not published"
+FUNCTIONS = ("sigmoid", "tanh", "relu")
+AT_LEAST_ONE = (
+    "native_dim",
+    "lanes",
+    "tile_engines",
+    "mfus",
+    "mrf_tiles",
+    "initial_vrf_entries",
+    "add_sub_vrf_entries",
+    "multiply_vrf_entries",
+    "mfu_lanes",
+    "issue_cycles",
+    "write_back_cycles",
+)
+AT_LEAST_ZERO = (
+    "loop_cycles",
+    "invocation_cycles",
+    "dispatch_cycles",
+    "read_cycles",
+    "multiply_cycles",
+    "adder_cycles",
+    "accumulate_cycles",
+    "reduction_extra_cycles",
+    "mfu_operation_cycles",
+)
+LARGEST = 1 << 20  # so that no sum of cycles leaves 64 bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brainwave(Machine):
+    """A single-threaded vector processor with pinned weights (ISCA 2018). Defaults are those of BW_S10."""
+
+    clock_hz: float = option(250e6, unit="Hz", doc="Clock frequency", source="[text] ISCA 2018, Table III")
+    native_dim: int = option(400, doc="Native dimension N of vectors and tiles", source="[text] Table III")
+    lanes: int = option(40, doc="Lanes L of a dot-product engine", source="[text] Table III")
+    tile_engines: int = option(6, doc="Matrix-vector tile engines E", source="[text] Table III")
+    mfus: int = option(2, doc="Multifunction units", source="[text] Table III")
+    mantissa_bits: int = option(
+        2,
+        unit="bit",
+        doc="Mantissa of block floating point",
+        source="[text] Table IV: 1s.5e.2m for BW_S10; ours for the others",
+    )
+    mrf_tiles: int = option(306, unit="tile", doc="Tiles that the MatrixRf holds", source="[text] Table III")
+    initial_vrf_entries: int = option(512, unit="vector", doc="InitialVrf", source=INTEL)
+    add_sub_vrf_entries: int = option(512, unit="vector", doc="AddSubVrf of each MFU", source=INTEL)
+    multiply_vrf_entries: int = option(512, unit="vector", doc="MultiplyVrf of each MFU", source=INTEL)
+    mfu_lanes: int = option(
+        80,
+        unit="element/cycle",
+        doc="Elements of a vector that an MFU takes in a cycle",
+        source=f"{CALIBRATED}; two for each lane of a dot-product engine",
+    )
+    issue_cycles: int = option(
+        4, unit="cycle", doc="Scalar core: between instructions", source="[text] ISCA 2018: sustained average"
+    )
+    loop_cycles: int = option(
+        430,
+        unit="cycle",
+        doc="Scalar core: a step's loop control besides",
+        source=f"{CALIBRATED}: the published floor of a step does not depend on the size, as an issue bound does not",
+    )
+    invocation_cycles: int = option(
+        2400, unit="cycle", doc="From request to the first instruction, and back", source=CALIBRATED
+    )
+    dispatch_cycles: int = option(
+        6, unit="cycle", doc="Decoders, schedulers and vector arbitration network", source=CALIBRATED
+    )
+    read_cycles: int = option(8, unit="cycle", doc="Register file to dot-product engines", source=INTEL)
+    multiply_cycles: int = option(2, unit="cycle", doc="Multiplier of a lane", source=INTEL)
+    adder_cycles: int = option(1, unit="cycle", doc="Level of a tree of adders", source=INTEL)
+    accumulate_cycles: int = option(4, unit="cycle", doc="Accumulator of an engine", source=INTEL)
+    reduction_extra_cycles: int = option(
+        5, unit="cycle", doc="Reduction over engines besides its tree", source=INTEL
+    )
+    mfu_operation_cycles: int = option(3, unit="cycle", doc="Function unit of an MFU", source=INTEL)
+    write_back_cycles: int = option(5, unit="cycle", doc="Last element written to readable", source=INTEL)
+
+    def __post_init__(self) -> None:
+        for names, low in ((AT_LEAST_ONE, 1), (AT_LEAST_ZERO, 0)):
+            for name in names:
+                self._check_range(name, low, LARGEST)
+        self._check_range("mantissa_bits", 2, 5)
+        self._check_range("clock_hz", 1, 10**12)
+        for name in ("lanes", "mfu_lanes"):
+            self._check_divides(name)
+        BlockFloat(self.mantissa_bits, self.native_dim)  # refuses dot products that are too long
+
+    def _check_range(self, name: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if not low <= value <= high:
+            raise OptionError(f"{self.name}: {name} = {value} is out of range; it goes from {low} to {high}")
+
+    def _check_divides(self, name: str) -> None:
+        value = getattr(self, name)
+        if self.native_dim % value:
+            raise OptionError(
+                f"{self.name}: {name} = {value} does not divide native_dim = {self.native_dim}; "
+                "choose a divisor of the native dimension"
+            )
+
+    @property
+    def limits(self) -> Limits:
+        """What a program may use."""
+        return Limits(
+            mrf_entries=self.mrf_tiles,
+            initial_vrf_entries=self.initial_vrf_entries,
+            add_sub_vrf_entries=self.add_sub_vrf_entries,
+            multiply_vrf_entries=self.multiply_vrf_entries,
+            mfus=self.mfus,
+        )
+
+    @property
+    def multipliers(self) -> int:
+        """Multiply-accumulate units of all tile engines: E * N * L."""
+        return self.tile_engines * self.native_dim * self.lanes
+
+    @property
+    def peak_flops(self) -> float:
+        """Operations per second with every multiply-accumulate unit busy: 2 * E * N * L * f."""
+        return 2 * self.multipliers * self.clock_hz
+
+    @property
+    def tile_cycles(self) -> int:
+        """Cycles that a tile engine takes for a native tile: N / L."""
+        return self.native_dim // self.lanes
+
+    @property
+    def vector_cycles(self) -> int:
+        """Cycles that an MFU takes for a native vector."""
+        return self.native_dim // self.mfu_lanes
+
+    def product_cycles(self, tiles: int) -> int:
+        """Cycles that the tile engines are held for so many tiles."""
+        return -(-tiles // self.tile_engines) * self.tile_cycles
+
+    @property
+    def mvm_cycles(self) -> int:
+        """Stages of the MVM: from the last lanes of a row entering to its sum over lanes, tiles and engines."""
+        lane_levels, engine_levels = (self.lanes - 1).bit_length(), (self.tile_engines - 1).bit_length()
+        return (
+            self.read_cycles
+            + self.multiply_cycles
+            + lane_levels * self.adder_cycles
+            + self.accumulate_cycles
+            + engine_levels * self.adder_cycles
+            + self.reduction_extra_cycles
+        )
+
+    def verdict(self, layer: Layer) -> Verdict:
+        """Recurrent layers with sigmoid, tanh and relu."""
+        if not isinstance(layer, Recurrent):
+            return Verdict(False, "runs recurrent layers only, in this version")
+        return next((Verdict(False, why) for why in map(_why_not, layer.cells) if why), Verdict(True))
+
+    def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
+        """Quantise one direction of a layer and write its program."""
+        return compiler.compile_cell(self, name, cell, samples)
+
+    def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> CompiledCell:
+        """The compiled cell that `arrays` came from."""
+        return restore(name, arrays)
+
+    def check(self, cells: Sequence[CompiledCell]) -> None:
+        """All weights stay in the MatrixRf of one device."""
+        tiles = sum(brainwave_cell(cell).tiles for cell in cells)
+        if tiles > self.mrf_tiles:
+            raise CapacityError(
+                f"the weights need {tiles} tiles of {self.native_dim} x {self.native_dim}, "
+                f"the MatrixRf of {self.name} has {self.mrf_tiles}; "
+                "set a larger mrf_tiles or choose another machine"
+            )
+
+    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
+        """When every unit worked."""
+        runs = [(cell.name, brainwave_cell(cell).program, len(activity[cell.name])) for cell in cells]
+        return timing.timeline(self, runs)
+
+    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+        """Energy, area and traffic."""
+        return cost.cost(self, cells, activity, timeline)
+
+    def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
+        """Utilisation, and the cycles of a step beside the bounds of the critical-path analysis."""
+        return critical_path.figures(self, cells, activity)
+
+
+def _why_not(cell: Cell) -> str:
+    unknown = [name for name in cell.activations if name and name not in FUNCTIONS]
+    if unknown:
+        return f"no function unit for the activation {unknown[0]}"
+    if cell.clip is not None:
+        return "no clipping of pre-activations"
+    if cell.couples_input_forget:
+        return "input and forget gates are separate"
+    return ""
+
+
+BW_S10 = Brainwave(name="bw-s10")
+BW_A10 = Brainwave(
+    name="bw-a10", clock_hz=300e6, native_dim=128, lanes=16, tile_engines=8, mrf_tiles=512, mfu_lanes=32
+)
+BW_S5 = Brainwave(name="bw-s5", clock_hz=200e6, native_dim=100, lanes=10, tile_engines=6, mfu_lanes=20)

@@ -1,0 +1,296 @@
+"""Every published figure of the Brainwave NPU, and ours.
+
+ISCA: Fowers et al., ISCA 2018. Micro: Chung et al., IEEE Micro, March/April 2018. Top Picks: Fowers et al., IEEE Micro,
+May/June 2019. The decks are those of HotChips 2017 and of the ISCA talk.
+
+Latencies are those of the programs that our compiler writes for layers of the published sizes; weights' values do not
+matter for them. They hold at one set of stage latencies, four of them calibrated on the eleven DeepBench rows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from deltawave.machines.brainwave import timing
+from deltawave.machines.brainwave.cell_programs import CellShape, cell_program
+from deltawave.machines.brainwave.cost import M20K_BITS, memory_bits
+from deltawave.machines.brainwave.critical_path import Sizes, sdm_cycles, udm_cycles
+from deltawave.machines.brainwave.machine import BW_A10, BW_S5, BW_S10, Brainwave
+from deltawave.machines.brainwave.published import BATCH_1, BUILDS, ISCA, Build, DeepBench
+from deltawave.machines.claims import Claim
+
+NO_CNN = "the CNN compiler is not there yet"
+NO_SYNTHESIS = "needs a synthesised netlist, which this version does not make"
+OTHER_PLATFORM = "a comparison with another platform, which we do not run"
+OTHER_BUILD = "a build whose parameters are not published"
+MEASURED = "measured on a board; we model energy by operations and do not predict the power of a board"
+MEMORY_FILLED = (
+    "ours fills blocks without a gap and knows MatrixRf and VRFs only; "
+    "2 mantissa bits are published for BW_S10 alone"
+)
+RAN_AS_2800 = (
+    "run as 7 x 7 tiles, 2,800 units: the 384 tiles of 2,816 exceed the 306 there are; operations for 2,816"
+)
+CALIBRATED = "ours holds at stage latencies calibrated on this table"
+TABLE_1 = f"{ISCA}, Table I"
+TABLE_5 = f"{ISCA}, Table V"
+TABLE_6 = f"{ISCA}, Table VI"
+MACHINES = {machine.name: machine for machine in (BW_S5, BW_A10, BW_S10)}
+s10 = partial(Claim, machine=BW_S10.name)
+s10_text = partial(s10, certainty="text")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer with as many inputs as units. Its GRU resets before the product: the paper's bounds have two products
+    in sequence."""
+
+    cell: str
+    units: int
+
+    @property
+    def kind(self) -> str:
+        """As the compiler names it."""
+        return "gru_before" if self.cell == "gru" else self.cell
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the bounds depend on."""
+        return Sizes(self.kind, self.units, self.units)
+
+
+@cache
+def cycles(layer: Layer, steps: int) -> int:
+    """Cycles of a run on BW_S10."""
+    vectors = -(-layer.units // BW_S10.native_dim)
+    shape = CellShape(layer.kind, vectors, vectors, ("sigmoid", "tanh", "tanh"))
+    return timing.part(BW_S10, "layer", cell_program(shape).program, steps).cycles
+
+
+def step_cycles(layer: Layer) -> float:
+    """Cycles of a step, the invocation not counted."""
+    return cycles(layer, 101) - cycles(layer, 100)
+
+
+def latency_seconds(row: DeepBench) -> float:
+    """Of a whole run."""
+    return cycles(Layer(row.cell, row.units_run), row.steps) / BW_S10.clock_hz
+
+
+def flops(row: DeepBench) -> float:
+    """Operations of the benchmark over our time."""
+    return Layer(row.cell, row.hidden).sizes.operations * row.steps / latency_seconds(row)
+
+
+def _instance(build: Build) -> Iterable[Claim]:
+    machine = MACHINES[build.machine]
+    claim = partial(Claim, machine=build.machine, source=f"{ISCA}, Table III", certainty="text")
+    yield claim(
+        name="peak throughput",
+        unit="TFLOP/s",
+        reported=build.peak_tflops,
+        ours=lambda: machine.peak_flops / 1e12,
+    )
+    yield claim(
+        name="M20K", unit="blocks", reported=build.m20ks, ours=partial(_m20ks, machine), reason=MEMORY_FILLED
+    )
+    yield claim(name="ALM", unit="", reported=build.alms, reason=NO_SYNTHESIS)
+    yield claim(name="DSP", unit="blocks", reported=build.dsps, reason=NO_SYNTHESIS)
+
+
+def _m20ks(machine: Brainwave) -> float:
+    return sum(-(-bits // M20K_BITS) for bits in memory_bits(machine).values())
+
+
+def _critical_path(layer: Layer, operations: float, udm: int, sdm: int, ours: int) -> Iterable[Claim]:
+    name = f"{layer.cell.upper()} {layer.units}"
+    claim = partial(s10_text, source=TABLE_1)
+    yield claim(
+        name=f"{name}, operations of a step",
+        unit="MOp",
+        reported=operations,
+        ours=lambda: layer.sizes.operations / 1e6,
+    )
+    yield claim(name=f"{name}, UDM", unit="cycle", reported=udm, ours=lambda: udm_cycles(layer.sizes))
+    yield claim(
+        name=f"{name}, SDM",
+        unit="cycle",
+        reported=sdm,
+        ours=lambda: sdm_cycles(layer.sizes, BW_S10.multipliers),
+    )
+    yield claim(
+        name=f"{name}, step", unit="cycle", reported=ours, ours=lambda: step_cycles(layer), reason=CALIBRATED
+    )
+
+
+def _deepbench(row: DeepBench) -> Iterable[Claim]:
+    claim = partial(s10_text, source=TABLE_5)
+    layer = Layer(row.cell, row.hidden)
+    reason = "; ".join([CALIBRATED, *([RAN_AS_2800] if row.units_run != row.hidden else [])])
+    yield claim(
+        name=f"{row.name}, SDM",
+        unit="ms",
+        reported=row.sdm_ms,
+        ours=lambda: 1e3 * row.steps * sdm_cycles(layer.sizes, BW_S10.multipliers) / BW_S10.clock_hz,
+    )
+    yield claim(
+        name=f"{row.name}, latency",
+        unit="ms",
+        reported=row.latency_ms,
+        ours=lambda: 1e3 * latency_seconds(row),
+        reason=reason,
+    )
+    yield claim(
+        name=f"{row.name}, throughput",
+        unit="TFLOP/s",
+        reported=row.tflops,
+        ours=lambda: flops(row) / 1e12,
+        reason=reason,
+    )
+    yield claim(
+        name=f"{row.name}, utilisation",
+        unit="%",
+        reported=row.utilisation_percent,
+        ours=lambda: 100 * flops(row) / BW_S10.peak_flops,
+        reason=reason,
+    )
+
+
+LARGEST = BATCH_1[0]
+POWER_WATTS = 125.0
+CNN_LAYER = "CNN 28 x 28 x 128, 128 kernels of 3 x 3"
+BEYOND_2000 = [row for row in BATCH_1 if row.hidden > 2000]
+MORE_RNN = (
+    s10_text(
+        name="multiply-accumulate units",
+        unit="",
+        reported=96_000,
+        source=ISCA,
+        ours=lambda: BW_S10.multipliers,
+    ),
+    s10_text(
+        name="operations of one instruction, largest GRU",
+        unit="MOp",
+        reported=7.0,
+        source=f"{ISCA}: more than 7 M; 2800^2 products",
+        ours=lambda: Layer("gru", 2800).sizes.products / 6 / 1e6,
+        reason="the paper gives a lower bound; ours counts a product as one",
+    ),
+    s10(
+        name="cycles of a tile in an engine",
+        unit="cycle",
+        reported=10,
+        source="Chung et al., IEEE Micro 2018: an instruction sustains the engines for 10 cycles",
+        certainty="text",
+        ours=lambda: BW_S10.tile_cycles,
+    ),
+    *(
+        s10_text(
+            name=f"GRU 2816 t={steps}, utilisation",
+            unit="%",
+            reported=74.8,
+            source=f"{ISCA}, Figure 7",
+            ours=partial(lambda row: 100 * flops(row) / BW_S10.peak_flops, replace(LARGEST, steps=steps)),
+            reason=f"{CALIBRATED}; {RAN_AS_2800}",
+        )
+        for steps in (375, 187)
+    ),
+    s10_text(
+        name="longest latency over SDM, more than 2,000 units",
+        unit="x",
+        reported=2.17,
+        source=ISCA,
+        ours=lambda: max(1e3 * latency_seconds(row) / row.sdm_ms for row in BEYOND_2000),
+        reason=CALIBRATED,
+    ),
+    s10_text(
+        name="power", unit="W", reported=POWER_WATTS, source=f"{ISCA}, Table IV: power virus", reason=MEASURED
+    ),
+    s10_text(
+        name="power efficiency",
+        unit="GFLOP/s/W",
+        reported=287,
+        source=f"{ISCA}: 35.92 TFLOP/s over 125 W",
+        ours=lambda: flops(LARGEST) / 1e9 / POWER_WATTS,
+        reason=f"at the published {POWER_WATTS:g} W; {CALIBRATED}",
+    ),
+    s10_text(
+        name="power efficiency, ceiling",
+        unit="GFLOP/s/W",
+        reported=326,
+        source="Fowers et al., IEEE Micro 2019",
+        reason="implies 40.75 TFLOP/s, which is no published throughput",
+    ),
+)
+CNN_CLAIMS = (
+    *(
+        s10_text(name=f"{CNN_LAYER}, {what}", unit=unit, reported=value, source=TABLE_1, reason=NO_CNN)
+        for what, unit, value in (
+            ("operations", "MOp", 231),
+            ("UDM", "cycle", 13),
+            ("SDM", "cycle", 1204),
+            ("run", "cycle", 1326),
+        )
+    ),
+    *(
+        Claim(
+            machine="bw-cnn-a10",
+            name=f"ResNet-50, batch 1, {what}",
+            unit=unit,
+            reported=value,
+            source=source,
+            certainty=certainty,
+            reason=NO_CNN,
+        )
+        for what, unit, value, source, certainty in (
+            ("latency, 2018", "ms", 1.8, TABLE_6, "text"),
+            ("throughput, 2018", "image/s", 559, TABLE_6, "text"),
+            ("latency, talk", "ms", 1.64, "ISCA 2018, slides of the talk", "seed"),
+            ("effective throughput, talk", "TFLOP/s", 4.7, "ISCA 2018, slides of the talk", "seed"),
+            ("utilisation, talk", "%", 66, "ISCA 2018, slides of the talk", "seed"),
+            ("latency, 2019", "ms", 1.48, "Fowers et al., IEEE Micro 2019", "text"),
+            ("throughput, 2019", "image/s", 676, "Fowers et al., IEEE Micro 2019", "text"),
+        )
+    ),
+)
+OTHER_BUILDS = tuple(
+    Claim(
+        machine="brainwave",
+        name=f"peak throughput, {device}, {number}",
+        unit="TOp/s",
+        reported=value,
+        source="Chung et al., IEEE Micro 2018, Figure 7",
+        certainty="text",
+        reason=OTHER_BUILD,
+    )
+    for device, values in (
+        ("Stratix V D5 at 225 MHz", (1.4, 2.0, 2.7, 4.5)),
+        ("Arria 10 1150 at 300 MHz", (1.8, 5.2, 15.0, 18.6)),
+        ("Stratix 10 280 at 500 MHz", (11.5, 30.7, 65.0, 90.0)),
+    )
+    for number, value in zip(("16-bit integer", "8-bit integer", "ms-fp9", "ms-fp8"), values, strict=True)
+)
+TITAN_XP = tuple(
+    Claim(
+        machine="titan-xp",
+        name=f"{row.name}, latency",
+        unit="ms",
+        reported=milliseconds,
+        source=TABLE_5,
+        certainty="text",
+        reason=OTHER_PLATFORM,
+    )
+    for row, milliseconds in zip(
+        BATCH_1, (178.60, 74.62, 51.59, 31.73, 59.51, 0.06, 5.27, 6.20, 1.87, 1.26, 1.99), strict=True
+    )
+)
+CLAIMS = (
+    *(claim for build in BUILDS for claim in _instance(build)),
+    *_critical_path(Layer("lstm", 2000), operations=64, udm=19, sdm=352, ours=718),
+    *_critical_path(Layer("gru", 2800), operations=94, udm=31, sdm=520, ours=662),
+    *(claim for row in BATCH_1 for claim in _deepbench(row)),
+    *MORE_RNN,
+    *CNN_CLAIMS,
+    *OTHER_BUILDS,
+    *TITAN_XP,
+)

@@ -1,0 +1,70 @@
+"""Published measurements of the Brainwave NPU that both the cost model and the claims use."""
+
+from dataclasses import dataclass
+
+ISCA = "Fowers et al., ISCA 2018"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A synthesised instance (ISCA 2018, Table III). `watts`: of the power virus on its board, None if not given."""
+
+    machine: str
+    native_dim: int
+    lanes: int
+    tile_engines: int
+    clock_hz: float
+    device: str
+    alms: int
+    m20ks: int
+    dsps: int
+    peak_tflops: float
+    watts: float | None = None
+
+    def is_build_of(self, machine: object) -> bool:
+        """Whether a machine has the parameters of the one that was built."""
+        names = ("native_dim", "lanes", "tile_engines", "clock_hz")
+        return all(getattr(machine, name) == getattr(self, name) for name in names)
+
+
+@dataclass(frozen=True)
+class DeepBench:
+    """A row of ISCA 2018, Table V: BW_S10 on a layer with as many inputs as units, batch 1.
+
+    `units_run`: what the latency belongs to, where that differs: 2,816 units make 384 tiles, more than the 306 there
+    are, and the row's cycles a step are those of 2,560 units and, in Table I, of 2,800: it ran as 7 x 7 tiles.
+    """
+
+    cell: str
+    hidden: int
+    steps: int
+    sdm_ms: float
+    latency_ms: float
+    tflops: float
+    utilisation_percent: float
+    units_run: int
+
+    @property
+    def name(self) -> str:
+        """As the paper calls it."""
+        return f"{self.cell.upper()} {self.hidden} t={self.steps}"
+
+
+BUILDS = (
+    Build("bw-s5", 100, 10, 6, 200e6, "Stratix V D5", 149_641, 1_192, 1_047, 2.4),
+    Build("bw-a10", 128, 16, 8, 300e6, "Arria 10 1150", 216_602, 2_171, 1_518, 9.8),
+    Build("bw-s10", 400, 40, 6, 250e6, "Stratix 10 280", 845_719, 8_192, 5_245, 48.0, 125.0),
+)
+BATCH_1 = (
+    DeepBench("gru", 2816, 750, 1.581, 1.987, 35.92, 74.8, 2800),
+    DeepBench("gru", 2560, 375, 0.661, 0.993, 29.69, 61.8, 2560),
+    DeepBench("gru", 2048, 375, 0.438, 0.954, 19.79, 41.2, 2048),
+    DeepBench("gru", 1536, 375, 0.266, 0.951, 11.17, 23.3, 1536),
+    DeepBench("gru", 1024, 1500, 0.558, 3.792, 4.98, 10.4, 1024),
+    DeepBench("gru", 512, 1, 0.00017, 0.013, 0.25, 0.5, 512),
+    DeepBench("lstm", 2048, 25, 0.037, 0.074, 22.62, 47.1, 2048),
+    DeepBench("lstm", 1536, 50, 0.043, 0.145, 13.01, 27.1, 1536),
+    DeepBench("lstm", 1024, 25, 0.011, 0.074, 5.68, 11.8, 1024),
+    DeepBench("lstm", 512, 25, 0.0038, 0.077, 1.37, 2.8, 512),
+    DeepBench("lstm", 256, 150, 0.0126, 0.425, 0.37, 0.8, 256),
+)

@@ -1,0 +1,115 @@
+"""What the Brainwave NPU takes, and which parameters make none."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deltawave.errors import CapacityError, OptionError
+from deltawave.machines.base import Samples, Verdict
+from deltawave.machines.brainwave.machine import BW_A10, BW_S5, BW_S10, Brainwave
+from deltawave.network.layers import Cell, Dense, Recurrent
+
+RANGE = " is out of range; it goes from "
+
+
+def cell(kind: str = "lstm", hidden: int = 4, **changes: object) -> Cell:
+    rows = {"lstm": 4, "gru": 3, "rnn": 1}[kind] * hidden
+    weights, bias = np.zeros((rows, hidden), np.float32), np.zeros(rows, np.float32)
+    made = Cell(
+        kind=kind,
+        weights_x=weights,
+        weights_h=weights,
+        bias_x=bias,
+        bias_h=bias,
+        activations=("sigmoid", "tanh", "tanh"),
+    )
+    return replace(made, **changes)
+
+
+def layer(*cells: Cell) -> Recurrent:
+    return Recurrent(name="layer", kind="LSTM", inputs=("x",), outputs=("y",), cells=cells)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lanes": 0}, f"bw-s10: lanes = 0{RANGE}1 to 1048576"),
+        ({"tile_engines": 0}, f"bw-s10: tile_engines = 0{RANGE}1 to 1048576"),
+        ({"mfus": -1}, f"bw-s10: mfus = -1{RANGE}1 to 1048576"),
+        ({"mrf_tiles": 1 << 21}, f"bw-s10: mrf_tiles = 2097152{RANGE}1 to 1048576"),
+        ({"dispatch_cycles": -1}, f"bw-s10: dispatch_cycles = -1{RANGE}0 to 1048576"),
+        ({"mantissa_bits": 1}, f"bw-s10: mantissa_bits = 1{RANGE}2 to 5"),
+        ({"mantissa_bits": 6}, f"bw-s10: mantissa_bits = 6{RANGE}2 to 5"),
+        ({"clock_hz": 0.0}, f"bw-s10: clock_hz = 0.0{RANGE}1 to 1000000000000"),
+        (
+            {"lanes": 30},
+            "bw-s10: lanes = 30 does not divide native_dim = 400; choose a divisor of the native dimension",
+        ),
+        (
+            {"mfu_lanes": 64},
+            "bw-s10: mfu_lanes = 64 does not divide native_dim = 400; choose a divisor of the native dimension",
+        ),
+        (
+            {"native_dim": 40_000, "mantissa_bits": 5},
+            "a dot product over 40000 values of 5 mantissa bits leaves 24 bits; "
+            "choose a smaller block or fewer bits",
+        ),
+    ],
+)
+def test_impossible_parameters_are_refused(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(OptionError) as error:
+        replace(BW_S10, **changes)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("machine", [BW_S5, BW_A10, BW_S10], ids=lambda machine: machine.name)
+def test_the_published_instances_multiply_as_published(machine: Brainwave) -> None:
+    assert machine.multipliers == {"bw-s5": 6_000, "bw-a10": 16_384, "bw-s10": 96_000}[machine.name]
+    assert machine.tile_cycles == {"bw-s5": 10, "bw-a10": 8, "bw-s10": 10}[machine.name]
+
+
+def test_the_stages_of_the_mvm() -> None:
+    # read 8, multiply 2, a tree over 40 lanes 6, accumulate 4, a tree over 6 engines 3, and 5
+    assert BW_S10.mvm_cycles == 28
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_recurrent_layers_are_taken(kind: str) -> None:
+    assert BW_S10.verdict(layer(cell(kind), cell(kind, reverse=True))) == Verdict(True)
+    assert BW_S10.verdict(layer(cell(kind, activations=("relu", "relu", "relu")))) == Verdict(True)
+
+
+def test_peepholes_and_both_resets_are_taken() -> None:
+    assert BW_S10.verdict(layer(cell(peepholes=np.zeros((3, 4), np.float32)))) == Verdict(True)
+    assert BW_S10.verdict(layer(cell("gru", reset="before"))) == Verdict(True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"activations": ("sigmoid", "softsign", "tanh")}, "no function unit for the activation softsign"),
+        ({"clip": 3.0}, "no clipping of pre-activations"),
+        ({"couples_input_forget": True}, "input and forget gates are separate"),
+    ],
+)
+def test_other_cells_are_not(changes: dict[str, object], reason: str) -> None:
+    assert BW_S10.verdict(layer(cell(**changes))) == Verdict(False, reason)
+
+
+def test_other_layers_are_not() -> None:
+    bias = np.zeros(1, np.float32)
+    dense = Dense(name="d", kind="Gemm", inputs=("x",), outputs=("y",), weights=bias[None], bias=bias)
+    assert BW_S10.verdict(dense) == Verdict(False, "runs recurrent layers only, in this version")
+
+
+def test_layers_that_do_not_fit_together_are_refused() -> None:
+    machine = replace(BW_S10, native_dim=4, lanes=2, mfu_lanes=2, mrf_tiles=15)
+    cells = [machine.compile(name, cell(), Samples(None, None)) for name in ("one", "two")]
+    machine.check(cells[:1])
+    with pytest.raises(CapacityError) as error:
+        machine.check(cells)
+    assert str(error.value) == (
+        "the weights need 16 tiles of 4 x 4, the MatrixRf of bw-s10 has 15; "
+        "set a larger mrf_tiles or choose another machine"
+    )

@@ -1,0 +1,74 @@
+"""Published figures of the Brainwave NPU and ours: what every row promises."""
+
+import re
+import time
+
+import pytest
+
+from deltawave.machines.brainwave import timing
+from deltawave.machines.brainwave.cell_programs import CellShape, cell_program
+from deltawave.machines.brainwave.machine import BW_S10
+from deltawave.machines.brainwave.paper import CLAIMS
+from deltawave.machines.brainwave.published import BATCH_1
+from deltawave.machines.claims import Claim, rows
+
+COLUMNS = {"machine", "name", "unit", "reported", "ours", "deviation", "source", "certainty"}
+CERTAINTY = re.compile(r"text|seed|derived|figread|recall \d+%")
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"{claim.machine}: {claim.name}")
+def test_a_row_is_complete_and_consistent(claim: Claim) -> None:
+    row = claim.row()
+    assert set(row) - {"reason"} == COLUMNS
+    assert CERTAINTY.fullmatch(claim.certainty)
+    assert claim.source
+    if row["ours"] is None:
+        assert row["deviation"] is None
+        assert row["reason"]
+    else:
+        assert row["deviation"] == (row["ours"] - row["reported"]) / row["reported"]
+        assert abs(row["deviation"]) <= 0.1 or row["reason"]
+
+
+def test_names_are_unique() -> None:
+    names = [(claim.machine, claim.name) for claim in CLAIMS]
+    assert len(set(names)) == len(names)
+
+
+def test_exact_figures_are_met_exactly() -> None:
+    exact = {row["name"] for row in rows(CLAIMS) if row["machine"] == "bw-s10" and row["deviation"] == 0}
+    assert {
+        "peak throughput",
+        "multiply-accumulate units",
+        "cycles of a tile in an engine",
+        "LSTM 2000, operations of a step",
+        "LSTM 2000, UDM",
+        "GRU 2800, UDM",
+    } <= exact
+
+
+def test_the_deepbench_latencies_are_met() -> None:
+    latencies = [
+        claim.row()["deviation"]
+        for claim in CLAIMS
+        if re.fullmatch(r"(GRU|LSTM) \d+ t=\d+, latency", claim.name)
+        if claim.machine == "bw-s10"
+    ]
+    assert len(latencies) == 11
+    assert sum(map(abs, latencies)) / 11 <= 0.05
+    assert max(map(abs, latencies)) <= 0.12
+
+
+def test_the_timeline_of_the_deepbench_table_takes_less_than_a_second() -> None:
+    begin = time.monotonic()
+    for row in BATCH_1:
+        kind, vectors = "gru_before" if row.cell == "gru" else row.cell, -(-row.units_run // 400)
+        program = cell_program(CellShape(kind, vectors, vectors, ("sigmoid", "tanh", "tanh"))).program
+        assert len(timing.part(BW_S10, row.name, program, row.steps).step_cycles) == row.steps
+    assert time.monotonic() - begin < 1
+
+
+def test_all_claims_together_take_seconds() -> None:
+    begin = time.monotonic()
+    rows(CLAIMS)
+    assert time.monotonic() - begin < 5
