@@ -54,7 +54,10 @@ LARGEST = 1 << 20  # so that no sum of cycles leaves 64 bits
 
 @dataclass(frozen=True, kw_only=True)
 class Brainwave(Machine):
-    """A single-threaded vector processor with pinned weights (ISCA 2018). Defaults are those of BW_S10."""
+    """A single-threaded vector processor with pinned weights (Brainwave, ISCA 2018).
+
+    Defaults are those of BW_S10.
+    """
 
     clock_hz: float = option(250e6, unit="Hz", doc="Clock frequency", source="[text] ISCA 2018, Table III")
     native_dim: int = option(400, doc="Native dimension N of vectors and tiles", source="[text] Table III")

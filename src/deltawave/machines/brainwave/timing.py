@@ -96,7 +96,8 @@ class Body:
         self.hazards = hazards(self.chains)
         self.beats = _array(chain.entries_written * machine.vector_cycles for chain in self.chains)
         ends = [at + 1 for at, one in enumerate(program.body) if one.opcode is Opcode.END_CHAIN]
-        self.issue = np.diff(ends, prepend=0) * machine.issue_cycles
+        after_the_last = len(program.body) - ends[-1]  # s_wr that the next step's first chain waits for
+        self.issue = np.diff(ends, prepend=-after_the_last) * machine.issue_cycles
         self.issue[:1] += machine.loop_cycles
         products = [_product(machine, chain) for chain in self.chains]
         self.product, self.product_latency = (_array(column) for column in zip(*products, strict=True))
