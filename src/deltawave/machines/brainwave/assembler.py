@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 from deltawave.errors import OptionError
 from deltawave.machines.brainwave.isa import (
+    OPERAND,
     PER_MFU,
     SECTIONS,
     BwProgram,
@@ -152,8 +153,7 @@ class Assembler:
     def _add(self, instruction: Instruction, name: str = "") -> None:
         if self._section is None:
             raise OptionError(f"{instruction.opcode.value} stands outside of the preamble and the body")
-        if instruction.has_index != bool(name):
-            raise OptionError(f"{instruction} takes {'a' if instruction.has_index else 'no'} name")
+        _check_name(instruction, name)
         if instruction.opcode in STARTS:
             self._close_chain()
         self._code[self._section].append(instruction)
@@ -180,6 +180,14 @@ class Assembler:
             allocator.used[DRAM, 0, True],
         )
         return Assembled(program, allocator.places)
+
+
+def _check_name(instruction: Instruction, name: str) -> None:
+    if name and not instruction.has_index:
+        raise OptionError(f"{instruction.opcode.value} takes no name here; it was given {name}")
+    if instruction.has_index and not name:
+        memory = instruction.memory or OPERAND[instruction.opcode]
+        raise OptionError(f"{instruction.opcode.value} takes a name for its place in {memory.value}")
 
 
 class _Multicast:
