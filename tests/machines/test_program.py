@@ -281,3 +281,14 @@ def test_what_a_caller_does_to_an_output_leaves_the_state_alone() -> None:
         output = overwritten.step(frame[None])["faded"]
         assert np.array_equal(output, alone.step(frame[None])["faded"])
         output[...] = 7
+
+
+@pytest.mark.parametrize(("name", "most"), [("arrays", 1024), ("array_pes", 65536)])
+def test_more_units_than_can_be_simulated_are_refused(name: str, most: int) -> None:
+    assert getattr(SPARTUS_ZYNQ7100.with_options({name: most}), name) == most
+    with pytest.raises(OptionError) as caught:
+        SPARTUS_ZYNQ7100.with_options({name: most + 1})
+    assert (
+        str(caught.value)
+        == f"spartus-zynq7100: {name} = {most + 1} is out of range; it goes from 1 to {most}"
+    )

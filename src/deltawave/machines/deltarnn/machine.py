@@ -28,6 +28,7 @@ CellName = Literal["gru", "lstm", "rnn"]
 Q8_8 = "Q8.8: DeltaRNN [seed], EdgeDRNN's RTL and Spartus' training code [text]"
 MAY_BE_ZERO = ("dram_latency_cycles", "activation_extra_groups", "index_bits")
 LARGEST = 1 << 40  # so that no sum of cycles leaves 64 bits
+MOST = {"arrays": 1 << 10, "array_pes": 1 << 16}  # each is simulated, so their number bounds time and memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +194,8 @@ def _check_sizes(machine: DeltaMachine) -> None:
     for field in fields(machine):
         if field.name not in shared and field.type in (int, float) and field.name != "prune_gamma":
             low = 0 if field.name in MAY_BE_ZERO else 1
-            _check_range(machine.name, field.name, getattr(machine, field.name), low, LARGEST)
+            high = MOST.get(field.name, LARGEST)
+            _check_range(machine.name, field.name, getattr(machine, field.name), low, high)
 
 
 def _check_range(machine: str, name: str, value: float, low: int, high: int) -> None:
