@@ -87,7 +87,7 @@ def test_json_has_every_row_of_the_cost() -> None:
 def test_notes_tell_of_extensions_and_the_host() -> None:
     assert measure(run_of(recurrent_network("LSTM"))).notes == (
         "layer: the published machine has no LSTM, ours has it as an extension",
-        "dense_layer ran on the host: runs recurrent layers only",
+        "dense_layer ran on the host, which cycles and energy leave out: runs recurrent layers only",
     )
 
 

@@ -146,9 +146,10 @@ def compile_network(
     samples = {} if calibration is None else sampled(network, taken, calibration)
     cells: dict[str, CompiledCell] = {}
     for done, layer in enumerate(taken):
-        progress(f"compile {layer.name}", done, len(taken))
+        progress("layers compiled", done, len(taken))
         for name, cell in zip(layer.cell_names, layer.cells, strict=True):
             cells[name] = machine.compile(name, cell, samples.get(name, Samples(None, None)))
+    progress("layers compiled", len(taken), len(taken))
     machine.check(list(cells.values()))
     return Program(network, machine, verdicts, cells, calibrated=calibration is not None)
 
