@@ -46,7 +46,9 @@ def _save(figure: Any, path: PathLike, suffix: str) -> None:
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "deltawave"}):
-        figure.savefig(path, format=suffix[1:], dpi=150, metadata={"Date": None} if suffix == ".svg" else None)
+        figure.savefig(
+            path, format=suffix[1:], dpi=150, metadata={"Date": None} if suffix == ".svg" else None
+        )
 
 
 def _figure_class() -> Any:
