@@ -165,7 +165,7 @@ def test_a_silent_step_scans_and_activates(machine: DeltaMachine, cell: Quantise
         (EDGEDRNN_MINIZED, "dram_bytes_per_cycle", 0.5, 1),
         (EDGEDRNN_MINIZED, "dram_latency_cycles", -1, 0),
         (EDGEDRNN_MINIZED, "clock_hz", float("nan"), 1),
-        (SPARTUS_ZYNQ7100, "arrays", 1 << 41, 1),
+        (SPARTUS_ZYNQ7100, "input_rate", 1 << 41, 1),
     ],
 )
 def test_sizes_out_of_range_are_refused(machine: DeltaMachine, name: str, value: float, low: int) -> None:
