@@ -27,6 +27,7 @@ def figures(report: Report) -> dict[str, tuple[Figure, ...]]:
         "work": tuple(_work(report)),
         "time": tuple(_time(report)),
         "sparsity": tuple(_sparsity(report)),
+        "particulars": tuple(Figure(own.name, own.value, own.unit, own.source) for own in report.particulars),
         "energy": tuple(_energy(report)),
         "area": tuple(Figure(row.name, row.amount, row.unit, row.source) for row in report.cost.area),
     }
@@ -99,8 +100,6 @@ def _sparsity(report: Report) -> Iterator[Figure]:
         "columns sent, weighted by their weights",
     )
     yield Figure("zero weights", report.sparsity.zero_weights, "share", "compiled weights that are zero")
-    for own in report.particulars:
-        yield Figure(own.name, own.value, own.unit, own.source)
 
 
 def _energy(report: Report) -> Iterator[Figure]:

@@ -1,0 +1,37 @@
+"""A network on the Brainwave NPU from end to end: exact outputs, cycles, bounds, report."""
+
+import numpy as np
+import pytest
+
+from deltawave.machines.brainwave.machine import BW_S10
+from deltawave.machines.program import compile_network
+from deltawave.report.report import measure
+from networks import recurrent_network, walk
+
+
+@pytest.mark.parametrize("op", ["GRU", "LSTM", "RNN"])
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+def test_a_network_runs_and_its_report_has_the_bounds(op: str, direction: str) -> None:
+    program = compile_network(recurrent_network(op, direction=direction), BW_S10)
+    run = program.run(walk())
+    report = measure(run).as_dict()
+    figures = {figure["name"]: figure["value"] for figure in report["particulars"]}
+    assert figures["this machine"] == run.timeline.cycles
+    assert figures["critical path, UDM"] < figures["critical path, SDM"] < figures["this machine"]
+    assert report["sparsity"] == []
+
+
+@pytest.mark.parametrize("op", ["GRU", "LSTM", "RNN"])
+def test_the_kernels_and_the_program_give_the_same_bits(op: str) -> None:
+    program = compile_network(
+        recurrent_network(op), BW_S10.with_options({"native_dim": 8, "lanes": 4, "mfu_lanes": 4})
+    )
+    fast, plain = program.run(walk()), program.run(walk(), plain=True)
+    assert np.array_equal(fast.outputs[0]["y"], plain.outputs[0]["y"])
+    assert fast.timeline.cycles == plain.timeline.cycles
+
+
+def test_one_invocation_serves_both_directions() -> None:
+    run = compile_network(recurrent_network("LSTM", direction="bidirectional"), BW_S10).run(walk())
+    forward, backward = run.timeline.parts
+    assert forward.cycles - backward.cycles == BW_S10.invocation_cycles
