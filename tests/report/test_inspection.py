@@ -10,6 +10,7 @@ from deltawave.machines import machine
 from deltawave.machines.program import compile_network
 from deltawave.network import Network, load
 from deltawave.report.inspection import inspect
+from networks import recurrent_network
 
 EDGE = machine("edgedrnn-minized")
 
@@ -54,3 +55,14 @@ def test_a_loop_that_may_hide_a_cell_is_named_by_the_refusal() -> None:
         "edgedrnn-minized takes recurrent layers and model has none "
         "(Scan sums: its body is not a plain LSTM, GRU or RNN cell); choose another machine"
     )
+
+
+def test_a_recurrent_node_that_cannot_be_read_counts_its_weights() -> None:
+    model = recurrent_network("GRU").original
+    model.graph.initializer.append(numpy_helper.from_array(np.array([4], np.int32), "lengths"))
+    model.graph.node[0].input[4] = "lengths"
+    (line,) = [line for line in inspect(load(model), []).text().splitlines() if line.startswith("layer  ")][
+        1:
+    ]
+    assert line.split()[:2] == ["layer", "GRU"]
+    assert line.split()[-2:] == [str(27 * (6 + 9) + 2 * 27), "unknown"]

@@ -6,7 +6,7 @@ from math import prod
 import onnx
 
 from deltawave.network.editing import Editor
-from deltawave.network.layers import Layer
+from deltawave.network.layers import Layer, Opaque
 from deltawave.network.onnx_types import free_names, subgraphs
 from deltawave.network.typed_layers.common import Shapes, opaque
 from deltawave.network.typed_layers.conv import conv_layer, pool_layer
@@ -20,7 +20,7 @@ POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
 def layers_of(editor: Editor) -> tuple[Layer, ...]:
     """One layer for each node, in order. Raises NetworkError for weights that do not fit their node."""
     values, shapes = Values(editor), editor.infer_shapes()
-    return tuple(_layer(values, node, shapes) for node in editor.nodes)
+    return tuple(_counted(values, node, _layer(values, node, shapes)) for node in editor.nodes)
 
 
 def _layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
@@ -34,15 +34,18 @@ def _layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
         return conv_layer(values, node, shapes)
     if node.op_type in POOLS:
         return pool_layer(node, shapes)
-    return replace(opaque(node, shapes), parameters=_stored(values, node))
+    return opaque(node, shapes)
 
 
-def _stored(values: Values, node: onnx.NodeProto) -> int:
-    """Constants, counted one by one, that the branches or the body of a node hold or read."""
+def _counted(values: Values, node: onnx.NodeProto, layer: Layer) -> Layer:
+    """The layer; one that could not be read with the constants it holds, so that it is not overlooked."""
+    if not (isinstance(layer, Opaque) and layer.why):
+        return layer
     bodies = list(subgraphs(node))
-    inside: int = sum(prod(tensor.dims) for body in bodies for tensor in body.initializer)
-    outside = [values.get(name) for name in set[str]().union(*map(free_names, bodies))]
-    return inside + sum(value.size for value in outside if value is not None)
+    held: int = sum(prod(tensor.dims) for body in bodies for tensor in body.initializer)
+    names = set[str]().union(*map(free_names, bodies)) if bodies else set(node.input)
+    constants = [value for value in map(values.get, names) if value is not None]
+    return replace(layer, parameters=held + sum(value.size for value in constants if value.size > 1))
 
 
 __all__ = ["layers_of"]
