@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from commands import refusal, succeeds, write_model
+from deltawave.cli.output import terminal_width
 from deltawave.machines.deltarnn import EDGEDRNN_MINIZED
 from deltawave.machines.program import compile_network
 from networks import recurrent_network, walk
@@ -238,3 +239,8 @@ def test_inspect_says_what_is_in_the_way() -> None:
     text = succeeds("inspect", "relu.onnx")
     assert "reset before the product, activations sigmoid, relu" in text
     assert "ours adds a second pass that sends r * h" in text
+
+
+def test_without_an_output_tables_have_their_full_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert terminal_width(most=77) == 77

@@ -292,3 +292,15 @@ def test_more_units_than_can_be_simulated_are_refused(name: str, most: int) -> N
         str(caught.value)
         == f"spartus-zynq7100: {name} = {most + 1} is out of range; it goes from 1 to {most}"
     )
+
+
+def test_a_network_of_a_larger_batch_is_refused() -> None:
+    model = recurrent_network().original
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[1].dim_value = 2
+    with pytest.raises(InputError) as caught:
+        compile_network(load(model), EDGEDRNN_MINIZED).run(np.zeros((5, 2, 6), np.float32))
+    assert str(caught.value) == (
+        "layer got a batch of 2; machines run batch 1: pass the items one by one, "
+        "or export the network with a batch of 1"
+    )

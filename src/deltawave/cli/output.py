@@ -41,7 +41,7 @@ def write_json(value: Any, path: str) -> None:
 
 
 def terminal_width(least: int = 100, most: int = 160) -> int:
-    """Columns of the terminal; of a file or pipe, `most`."""
-    if not sys.stdout.isatty():
+    """Columns of the terminal; of a file, a pipe or nothing, `most`."""
+    if sys.stdout is None or not sys.stdout.isatty():
         return most
     return min(max(os.get_terminal_size().columns, least), most)

@@ -107,7 +107,8 @@ def sequence_of(layer: Recurrent, x: NDArray[np.generic]) -> Floats:
     steps_first = x.swapaxes(0, 1) if layer.batch_first else x
     if steps_first.shape[1] != 1:
         raise InputError(
-            f"{layer.name} got a batch of {steps_first.shape[1]}; machines run batch 1: pass the items one by one"
+            f"{layer.name} got a batch of {steps_first.shape[1]}; machines run batch 1: pass the items one by one, "
+            "or export the network with a batch of 1"
         )
     return np.ascontiguousarray(steps_first[:, 0], np.float32)
 
