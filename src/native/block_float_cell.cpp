@@ -69,34 +69,34 @@ void BlockCell::run(const uint16_t* xs, int64_t steps, uint16_t* hs) {
 }
 
 // A chunk before has an even number of steps.
-void BlockCell::run_chunk(int thread, const uint16_t* xs, int steps, int set, uint16_t* hs) {
+void BlockCell::run_chunk(int thread, const uint16_t* xs, int steps, int now, uint16_t* hs) {
     const Span mine = units_of(thread);
     const BlockVectors& x = blocks[size_t(thread)].x;
     for (int step = 0; step < steps; ++step) kernels.quantise(from_x.shape(), xs + int64_t(step) * inputs(), x[step]);
     from_x.multiply(mine, x, steps, input_parts.data());
-    for (int step = 0; step < steps; ++step, set ^= 1, hs += units) {
-        advance(thread, input_parts.data() + step * from_x.rows(), set);
-        std::memcpy(hs + mine.first, states[set ^ 1].data() + mine.first,
+    for (int step = 0; step < steps; ++step, now ^= 1, hs += units) {
+        advance(thread, input_parts.data() + step * from_x.rows(), now);
+        std::memcpy(hs + mine.first, states[now ^ 1].data() + mine.first,
                     size_t(mine.last - mine.first) * sizeof(uint16_t));
     }
 }
 
-void BlockCell::advance(int thread, const uint16_t* input_part, int set) {
+void BlockCell::advance(int thread, const uint16_t* input_part, int now) {
     const Span mine = units_of(thread);
     BlockVector state = blocks[size_t(thread)].h[0];
-    kernels.quantise(from_h.shape(), states[set].data(), state);
+    kernels.quantise(from_h.shape(), states[now].data(), state);
     from_h.multiply(mine, state, recurrent_part.data());
-    if (kind == Kind::gru_before) multiply_reset(thread, input_part, set);
+    if (kind == Kind::gru_before) multiply_reset(thread, input_part, now);
     const HalfTables tables{gate.data(), candidate.data(), output.data()};
     for (int unit = mine.first; unit < mine.last; unit += lanes)
-        kernels.update(kind, tables, tile_at(unit, input_part, set));
+        kernels.update(kind, tables, tile_at(unit, input_part, now));
     team->barrier();
 }
 
-void BlockCell::multiply_reset(int thread, const uint16_t* input_part, int set) {
+void BlockCell::multiply_reset(int thread, const uint16_t* input_part, int now) {
     const Span mine = units_of(thread);
     const HalfTables tables{gate.data(), candidate.data(), output.data()};
-    for (int unit = mine.first; unit < mine.last; unit += lanes) kernels.reset(tables, tile_at(unit, input_part, set));
+    for (int unit = mine.first; unit < mine.last; unit += lanes) kernels.reset(tables, tile_at(unit, input_part, now));
     team->barrier();
     BlockVector state = blocks[size_t(thread)].h[0];
     kernels.quantise(from_rh.shape(), rh_now.data(), state);
@@ -104,15 +104,15 @@ void BlockCell::multiply_reset(int thread, const uint16_t* input_part, int set) 
 }
 
 // 16 units from a multiple of 16 on.
-BlockUnits BlockCell::tile_at(int unit, const uint16_t* input_part, int set) {
+BlockUnits BlockCell::tile_at(int unit, const uint16_t* input_part, int now) {
     const bool resets_first = kind == Kind::gru_before;
     return {input_part + gates * unit,
             recurrent_part.data() + (resets_first ? 2 : gates) * unit,
             resets_first ? reset_part.data() + unit : nullptr,
             bias.data() + memories * unit,
             peepholes.size() ? peepholes.data() + 3 * unit : nullptr,
-            states[set].data() + unit,
-            states[set ^ 1].data() + unit,
+            states[now].data() + unit,
+            states[now ^ 1].data() + unit,
             c_now.data() + unit,
             rh_now.data() + unit};
 }

@@ -52,10 +52,11 @@ private:
     Buffer<uint16_t> tiled(const uint16_t* rows, int count) const;
     void own(Buffer<uint16_t>& table, const uint16_t* from);
 
-    void run_chunk(int thread, const uint16_t* xs, int steps, int set, uint16_t* hs);
-    void advance(int thread, const uint16_t* input_part, int set);
-    void multiply_reset(int thread, const uint16_t* input_part, int set);
-    BlockUnits tile_at(int unit, const uint16_t* input_part, int set);
+    // `now`: which of the states the step starts from
+    void run_chunk(int thread, const uint16_t* xs, int steps, int now, uint16_t* hs);
+    void advance(int thread, const uint16_t* input_part, int now);
+    void multiply_reset(int thread, const uint16_t* input_part, int now);
+    BlockUnits tile_at(int unit, const uint16_t* input_part, int now);
     void publish();
 
     const BlockKernels& kernels;
