@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 ISCA = "Fowers et al., ISCA 2018"
+POWER_WATTS = 125.0
+"""Of BW_S10 under a power virus (ISCA 2018, Table IV)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class DeepBench:
 BUILDS = (
     Build("bw-s5", 100, 10, 6, 200e6, "Stratix V D5", 149_641, 1_192, 1_047, 2.4),
     Build("bw-a10", 128, 16, 8, 300e6, "Arria 10 1150", 216_602, 2_171, 1_518, 9.8),
-    Build("bw-s10", 400, 40, 6, 250e6, "Stratix 10 280", 845_719, 8_192, 5_245, 48.0, 125.0),
+    Build("bw-s10", 400, 40, 6, 250e6, "Stratix 10 280", 845_719, 8_192, 5_245, 48.0, POWER_WATTS),
 )
 BATCH_1 = (
     DeepBench("gru", 2816, 750, 1.581, 1.987, 35.92, 74.8, 2800),
