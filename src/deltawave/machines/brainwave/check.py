@@ -5,8 +5,10 @@ unwritten, one pass over the preamble and the body decides for every number of t
 NetQ received for it.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deltawave.errors import OptionError, ProgramError
 from deltawave.machines.brainwave.isa import (
@@ -96,7 +98,7 @@ def _check_registers(program: BwProgram, section: SectionName) -> None:
 
 
 def _check_memories(program: BwProgram, limits: Limits) -> None:
-    written = _Written(program)
+    written = _Written(program, limits)
     for section in SECTIONS:
         if section == "body":
             written.arrive(program.vectors_per_step)
@@ -151,10 +153,11 @@ def _check_access(where: str, access: Access, limits: Limits) -> None:
 class _Written:
     """Which entries hold something, and how much waits in NetQ."""
 
-    def __init__(self, program: BwProgram) -> None:
-        self._entries: dict[Space, set[int]] = defaultdict(set)
-        self._entries[Memory.DRAM, 0, False].update(range(program.dram_vectors))
-        self._entries[Memory.DRAM, 0, True].update(range(program.dram_tiles))
+    def __init__(self, program: BwProgram, limits: Limits) -> None:
+        self._limits = limits
+        self._entries: dict[Space, NDArray[np.bool_]] = {}
+        self._of((Memory.DRAM, 0, False))[: program.dram_vectors] = True
+        self._of((Memory.DRAM, 0, True))[: program.dram_tiles] = True
         self._waiting = {False: 0, True: program.tiles_before}
 
     @property
@@ -166,17 +169,20 @@ class _Written:
 
     def write(self, access: Access) -> None:
         if access.memory is not Memory.NETQ:
-            self._entries[access.space].update(range(access.index, access.index + access.entries))
+            self._of(access.space)[access.index : access.index + access.entries] = True
 
     def read(self, where: str, access: Access) -> None:
         if access.memory is Memory.NETQ:
             self._take(where, access)
             return
-        missing = set(range(access.index, access.index + access.entries)) - self._entries[access.space]
-        if missing:
+        written = self._of(access.space)[access.index : access.index + access.entries]
+        if not written.all():
             raise ProgramError(
-                f"{where} reads entry {min(missing)} of {access.memory.value}, which was never written"
+                f"{where} reads entry {access.index + int(written.argmin())} of {access.memory.value}, which was never written"
             )
+
+    def _of(self, space: Space) -> NDArray[np.bool_]:
+        return self._entries.setdefault(space, np.zeros(self._limits.entries(space[0]), np.bool_))
 
     def _take(self, where: str, access: Access) -> None:
         waiting, what = self._waiting[access.moves_tiles], "tiles" if access.moves_tiles else "vectors"

@@ -65,9 +65,9 @@ class NativeExecutor:
         self._native = NativeBlockFloatCell(compiled.cell)
 
     def reset(self, h: Floats | None, c: Floats | None) -> None:
-        """Start from h and c (zero if None)."""
-        zeros = np.zeros(self._native.cell.hidden, np.float32)
-        self._native.load(*(to_half(zeros if state is None else state) for state in (h, c)))
+        """Start from h and, for an LSTM, c (zero if None)."""
+        h_half = to_half(np.zeros(self._native.cell.hidden, np.float32) if h is None else h)
+        self._native.load(h_half, None if c is None or self._native.cell.kind != "lstm" else to_half(c))
 
     def run(self, x: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """x: float32 [steps, inputs] -> h: float32 [steps, hidden]; every step happened: bool [steps, 1]."""
