@@ -193,7 +193,9 @@ def _notes(run: Run) -> tuple[str, ...]:
     verdicts = {layer.name: run.program.verdicts[layer.name].reason for layer in run.program.taken}
     extended = [f"{names}: {reason}" for reason, names in by_reason(verdicts).items() if reason]
     host = by_reason(host_layers(run.program)).items()
-    on_host = (f"{names} ran on the host, which cycles and energy leave out: {reason}" for reason, names in host)
+    on_host = (
+        f"{names} ran on the host, which cycles and energy leave out: {reason}" for reason, names in host
+    )
     return (*_continued(run), *_uncalibrated(run), *extended, *on_host)
 
 
