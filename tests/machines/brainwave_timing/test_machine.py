@@ -103,13 +103,18 @@ def test_other_layers_are_not() -> None:
     assert BW_S10.verdict(dense) == Verdict(False, "runs recurrent layers only, in this version")
 
 
-def test_layers_that_do_not_fit_together_are_refused() -> None:
-    machine = replace(BW_S10, native_dim=4, lanes=2, mfu_lanes=2, mrf_tiles=15)
+@pytest.mark.parametrize(
+    ("changes", "need"),
+    [
+        ({"mrf_tiles": 15}, "16 tiles of 4 x 4 in MatrixRf, bw-s10 has 15"),
+        ({"initial_vrf_entries": 5}, "6 vectors of 4 in InitialVrf, bw-s10 has 5"),
+        ({"add_sub_vrf_entries": 15}, "16 vectors of 4 in AddSubVrf.0, bw-s10 has 15"),
+    ],
+)
+def test_layers_that_do_not_fit_together_are_refused(changes: dict[str, int], need: str) -> None:
+    machine = replace(BW_S10, native_dim=4, lanes=2, mfu_lanes=2, **changes)
     cells = [machine.compile(name, cell(), Samples(None, None)) for name in ("one", "two")]
     machine.check(cells[:1])
     with pytest.raises(CapacityError) as error:
         machine.check(cells)
-    assert str(error.value) == (
-        "the weights need 16 tiles of 4 x 4, the MatrixRf of bw-s10 has 15; "
-        "set a larger mrf_tiles or choose another machine"
-    )
+    assert str(error.value) == (f"the layers together need {need}; choose a larger machine or fewer layers")

@@ -34,6 +34,7 @@ sigmoid with -infinity and others with zeros. So what fills h and c up stays zer
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +46,7 @@ from deltawave.machines.base import Samples
 from deltawave.machines.brainwave.cell_programs import MEMORIES
 from deltawave.machines.brainwave.check import check
 from deltawave.machines.brainwave.compiled import BrainwaveCell, assemble_cell
-from deltawave.machines.brainwave.isa import PER_MFU
+from deltawave.machines.brainwave.isa import PER_MFU, Space
 from deltawave.network.layers import Cell
 from deltawave.numerics.block_float import BlockFloat, Blocks
 from deltawave.numerics.half_tables import LARGEST_HALF, Half
@@ -59,33 +60,33 @@ def compile_cell(machine: Brainwave, name: str, cell: Cell, samples: Samples) ->
 
     Raises CapacityError if the machine's memories are too small, OptionError for weights beyond float16.
     """
-    number = BlockFloat(machine.mantissa_bits, machine.native_dim)
+    number_format = BlockFloat(machine.mantissa_bits, machine.native_dim)
     kind: CellKind = "gru_before" if cell.kind == "gru" and cell.reset == "before" else cell.kind
     compiled = assemble_cell(
         name,
         kind,
         cell.inputs,
-        (_blocks(number, name, cell.weights_x), _blocks(number, name, cell.weights_h)),
+        (_blocks(number_format, name, cell.weights_x), _blocks(number_format, name, cell.weights_h)),
         _halves(name, "bias", _memory_bias(cell, len(MEMORIES[kind]))),
         None if cell.peepholes is None else _halves(name, "peephole", cell.peepholes),
         tuple(activation or "tanh" for activation in cell.activations),  # '': the cell has none
     )
-    check_fit(machine, compiled)
+    check_fit(machine, f"{name} needs", compiled.program.entries_used(), "a smaller layer")
     check(compiled.program, machine.limits)
     return compiled
 
 
-def check_fit(machine: Brainwave, cell: BrainwaveCell) -> None:
-    """Raise CapacityError for a cell that needs more of a memory than the machine has."""
+def check_fit(machine: Brainwave, who: str, used: Mapping[Space, int], smaller: str) -> None:
+    """Raise CapacityError where more of a memory is used than the machine has. `smaller`: what would need less."""
     native = machine.native_dim
-    for (memory, mfu, of_tiles), used in cell.program.entries_used().items():
+    for (memory, mfu, of_tiles), needed in used.items():
         entries = machine.limits.entries(memory)
-        if used > entries:
+        if needed > entries:
             what = f"tiles of {native} x {native}" if of_tiles else f"vectors of {native}"
             where = f"{memory.value}.{mfu}" if memory in PER_MFU else memory.value
             raise CapacityError(
-                f"{cell.name} needs {used} {what} in {where}, {machine.name} has {entries}; "
-                "choose a larger machine or a smaller layer"
+                f"{who} {needed} {what} in {where}, {machine.name} has {entries}; "
+                f"choose a larger machine or {smaller}"
             )
 
 
@@ -97,8 +98,8 @@ def _memory_bias(cell: Cell, memories: int) -> NDArray[np.float64]:
     return np.stack([x[0] + h[0], x[1] + h[1], x[2], h[2]])
 
 
-def _blocks(number: BlockFloat, name: str, weights: NDArray[np.float32]) -> Blocks:
-    return number.quantise(_within_range(name, "weight", weights))
+def _blocks(number_format: BlockFloat, name: str, weights: NDArray[np.float32]) -> Blocks:
+    return number_format.quantise(_within_range(name, "weight", weights))
 
 
 def _halves(name: str, what: str, values: NDArray[np.floating]) -> Half:

@@ -4,20 +4,21 @@ What the papers leave open is a parameter whose source says where its value is f
 descendant, calibration on the published latencies, or ours.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.errors import CapacityError, OptionError
+from deltawave.errors import OptionError
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.machines.base import Activity, CompiledCell, Machine, MachineFigure, Samples, Verdict
 from deltawave.machines.brainwave import compile as compiler
 from deltawave.machines.brainwave import cost, critical_path, timing
 from deltawave.machines.brainwave.compiled import brainwave_cell, restore
-from deltawave.machines.brainwave.isa import Limits
+from deltawave.machines.brainwave.isa import Limits, Space
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics.block_float import BlockFloat
 from deltawave.options import option
@@ -191,14 +192,11 @@ class Brainwave(Machine):
         return restore(name, arrays)
 
     def check(self, cells: Sequence[CompiledCell]) -> None:
-        """All weights stay in the MatrixRf of one device."""
-        tiles = sum(brainwave_cell(cell).tiles for cell in cells)
-        if tiles > self.mrf_tiles:
-            raise CapacityError(
-                f"the weights need {tiles} tiles of {self.native_dim} x {self.native_dim}, "
-                f"the MatrixRf of {self.name} has {self.mrf_tiles}; "
-                "set a larger mrf_tiles or choose another machine"
-            )
+        """All layers share the memories of one device."""
+        used: Counter[Space] = Counter()
+        for cell in cells:
+            used.update(brainwave_cell(cell).program.entries_used())
+        compiler.check_fit(self, "the layers together need", used, "fewer layers")
 
     def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
         """When every unit worked."""
