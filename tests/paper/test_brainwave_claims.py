@@ -87,6 +87,12 @@ def test_the_calibration_predicts_rows_that_it_has_not_seen() -> None:
         assert deviations[calibrated, unseen] <= 0.07
 
 
+@pytest.mark.parametrize("latency", range(0, 200, 20))
+def test_latency_alone_does_not_explain_the_table(latency: int) -> None:
+    machine = replace(BW_S10, loop_cycles=0, dispatch_cycles=latency)
+    assert np.mean([abs(deviation(machine, row)) for row in BATCH_1]) > 0.10
+
+
 def test_the_timeline_of_the_deepbench_table_takes_less_than_a_second() -> None:
     begin = time.monotonic()
     for row in BATCH_1:

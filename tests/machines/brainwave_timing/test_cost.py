@@ -80,8 +80,11 @@ def test_only_bw_s10_has_a_published_power(machine: Brainwave) -> None:
     assert published == ([125.0 * seconds * 1e12] if machine is BW_S10 else [])
 
 
-def test_other_parameters_have_no_published_figures() -> None:
-    machine = replace(BW_S10, tile_engines=5)
+@pytest.mark.parametrize(
+    "changes", [{"tile_engines": 5}, {"mantissa_bits": 5}, {"mrf_tiles": 305}, {"clock_hz": 200e6}]
+)
+def test_other_parameters_have_no_published_figures(changes: dict[str, float]) -> None:
+    machine = replace(BW_S10, **changes)
     cost = cost_of(machine, rnn(machine))
     assert {row.basis for row in cost.energy} == {OPERATIONS}
     assert not [row.name for row in cost.area if "as built" in row.name]
