@@ -19,8 +19,8 @@ passes every unit in program order; where it has nothing to do it takes no time.
 Inputs are in the queue when they are asked for, weights in the MatrixRf: a run does not include the preamble.
 
 Why loop_cycles: the published steps take 632 to 636 cycles for GRUs of 1,024 to 2,048 units, whose products take 120 to
-360, and about 40 more for LSTMs, whose programs have some ten instructions more. So they hang on the issue. Longer
-stages instead, however long, miss the published latencies by more than a tenth on average.
+360, and, the invocation taken off, 14 to 66 more for LSTMs, whose programs have eleven instructions more. So they hang
+on the issue. Longer stages instead, however long, miss the published latencies by more than a tenth on average.
 """
 
 from __future__ import annotations
