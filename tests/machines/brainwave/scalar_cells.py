@@ -8,11 +8,23 @@ import numpy as np
 
 from deltawave.network.layers import Cell
 
-ACTIVATIONS = {"sigmoid": lambda x: 1 / (1 + math.exp(-x)), "tanh": math.tanh, "relu": lambda x: max(x, 0.0)}
+ACTIVATIONS = {
+    "sigmoid": lambda x: 1 / (1 + math.exp(-x)) if not x < -700 else 0.0,
+    "tanh": math.tanh,
+    "relu": lambda x: max(x, 0.0),
+}
 
 
 def f16(value: float) -> float:
-    return struct.unpack("e", struct.pack("e", value))[0]
+    """Rounded to float16; an overflow is an infinity."""
+    try:
+        return struct.unpack("e", struct.pack("e", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def finite(value: float) -> float:
+    return 0.0 if math.isnan(value) else max(-65504.0, min(65504.0, value))
 
 
 def blocks(values: list[float], native: int, bits: int) -> list[tuple[list[int], int]]:
@@ -42,7 +54,7 @@ class ScalarCell:
         return weights[first : first + self.n].tolist()
 
     def product(self, weights: np.ndarray, gate: str, vector: list[float]) -> list[float]:
-        heard = blocks(vector, self.native, self.bits)
+        heard = blocks([finite(value) for value in vector], self.native, self.bits)
         return [self.dot(blocks(row, self.native, self.bits), heard) for row in self.rows(weights, gate)]
 
     def dot(self, row: list[tuple[list[int], int]], heard: list[tuple[list[int], int]]) -> float:

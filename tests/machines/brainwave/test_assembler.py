@@ -122,7 +122,7 @@ def run(program: Assembled, cell: Cell, x: np.ndarray) -> np.ndarray:
     vectors = [bias[gates[gate]] for gate in "fioc"] + [np.zeros(cell.hidden)]
     npu.state.load_dram(
         np.concatenate(vectors).astype(np.float16).reshape(-1, NATIVE),
-        Tiles(np.concatenate([t.mantissas for t in tiles]), np.concatenate([t.exponents for t in tiles])),
+        Tiles.joined(tiles),
     )
     npu.run("preamble")
     outputs = []

@@ -177,8 +177,9 @@ class _Written:
             return
         written = self._of(access.space)[access.index : access.index + access.entries]
         if not written.all():
+            first = access.index + int(written.argmin())
             raise ProgramError(
-                f"{where} reads entry {access.index + int(written.argmin())} of {access.memory.value}, which was never written"
+                f"{where} reads entry {first} of {access.memory.value}, which was never written"
             )
 
     def _of(self, space: Space) -> NDArray[np.bool_]:

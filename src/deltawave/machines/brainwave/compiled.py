@@ -73,14 +73,10 @@ class BrainwaveCell:
         """The tiles that DRAM holds: the weights, gate by gate."""
         contents: dict[str, Tiles] = {}
         for name, weights in (("W", self.cell.weights_x), ("U", self.cell.weights_h)):
-            for number, gate in enumerate(GATES[self.cell.kind]):
-                rows = slice(number * self.cell.hidden, (number + 1) * self.cell.hidden)
+            for k, gate in enumerate(GATES[self.cell.kind]):
+                rows = slice(k * self.cell.hidden, (k + 1) * self.cell.hidden)
                 contents[name + gate] = tiles_of(weights, rows)
-        ordered = [contents[name] for name in self.assembled.names_in_dram(tiles=True)]
-        return Tiles(
-            np.concatenate([tiles.mantissas for tiles in ordered]),
-            np.concatenate([tiles.exponents for tiles in ordered]),
-        )
+        return Tiles.joined([contents[name] for name in self.assembled.names_in_dram(tiles=True)])
 
     def _bias_padding(self, gate: str) -> float:
         """What keeps the padding of h and c at zero: a sigmoid's output must be zero there."""
@@ -165,12 +161,15 @@ def _compiled(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Brainwave
     inputs, hidden, native, mantissa_bits = (int(n) for n in _typed(arrays, "sizes", np.int64, (4,)))
     if min(inputs, hidden, native) < 1:
         raise ValueError(f"no cell has {inputs} inputs, {hidden} units and native dimension {native}")
-    number, rows = BlockFloat(mantissa_bits, native), len(GATES[kind]) * hidden
+    number_format, rows = BlockFloat(mantissa_bits, native), len(GATES[kind]) * hidden
     return assemble_cell(
         name,
         cast(CellKind, kind),
         inputs,
-        (_blocks(arrays, "x", number, rows, inputs), _blocks(arrays, "h", number, rows, hidden)),
+        (
+            _blocks(arrays, "x", number_format, rows, inputs),
+            _blocks(arrays, "h", number_format, rows, hidden),
+        ),
         _typed(arrays, "bias", np.float16, (len(MEMORIES[kind]), hidden)),
         _typed(arrays, "peepholes", np.float16, (3, hidden)) if len(arrays["peepholes"]) else None,
         activations,
@@ -198,17 +197,17 @@ def assemble_cell(
 
 
 def _blocks(
-    arrays: Mapping[str, NDArray[np.generic]], name: str, number: BlockFloat, rows: int, columns: int
+    arrays: Mapping[str, NDArray[np.generic]], name: str, number_format: BlockFloat, rows: int, columns: int
 ) -> Blocks:
-    shape = (rows, -(-columns // number.block))
-    mantissas = _typed(arrays, f"mantissas_{name}", np.int8, (*shape, number.block))
+    shape = (rows, -(-columns // number_format.block))
+    mantissas = _typed(arrays, f"mantissas_{name}", np.int8, (*shape, number_format.block))
     exponents = _typed(arrays, f"exponents_{name}", np.int8, shape)
     if (
-        np.abs(mantissas.astype(np.int16)).max() > number.highest
+        np.abs(mantissas.astype(np.int16)).max() > number_format.highest
         or not -15 <= exponents.min() <= exponents.max() <= 16
     ):
         raise ValueError(f"weights_{name} are not of the format")
-    return Blocks(number, mantissas, exponents)
+    return Blocks(number_format, mantissas, exponents)
 
 
 def _typed(

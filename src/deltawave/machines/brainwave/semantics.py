@@ -6,7 +6,7 @@ columns of tiles, and rounds to float16. Every point-wise operation rounds to fl
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,14 @@ class Tiles:
     def zeros(count: int, native: int) -> "Tiles":
         """So many tiles of zeros."""
         return Tiles(np.zeros((count, native, native), np.int8), np.zeros((count, native), np.int8))
+
+    @staticmethod
+    def joined(parts: "Sequence[Tiles]") -> "Tiles":
+        """All tiles of the parts, in order."""
+        return Tiles(
+            np.concatenate([part.mantissas for part in parts]),
+            np.concatenate([part.exponents for part in parts]),
+        )
 
     def __len__(self) -> int:
         return len(self.mantissas)
@@ -90,11 +98,11 @@ class BwState:
 
 
 class Interpreter:
-    """Executes a checked program on a state. `format`: of the MVM; its block is the native dimension."""
+    """Executes a checked program on a state. `number_format`: of the MVM; its block is the native dimension."""
 
-    def __init__(self, program: BwProgram, number: BlockFloat) -> None:
-        self.format = number
-        self.state = BwState(program, number.block)
+    def __init__(self, program: BwProgram, number_format: BlockFloat) -> None:
+        self.format = number_format
+        self.state = BwState(program, number_format.block)
         self._chains = {"preamble": chains(program.preamble), "body": chains(program.body)}
 
     def run(self, section: SectionName) -> None:
@@ -113,11 +121,7 @@ class Interpreter:
 
     def _move_tiles(self, source: Access, targets: Iterable[Access]) -> None:
         if source.memory is Memory.NETQ:
-            taken = [self.state.arriving_tiles.popleft() for _ in range(source.entries)]
-            tiles = Tiles(
-                np.concatenate([tile.mantissas for tile in taken]),
-                np.concatenate([tile.exponents for tile in taken]),
-            )
+            tiles = Tiles.joined([self.state.arriving_tiles.popleft() for _ in range(source.entries)])
         else:
             tiles = self.state.tiles[source.memory][_span(source)]
         for target in targets:
@@ -156,17 +160,19 @@ def _span(access: Access) -> slice:
     return slice(access.index, access.index + access.entries)
 
 
-def multiply(number: BlockFloat, tiles: Tiles, rows: int, vectors: Half) -> Half:
+def multiply(number_format: BlockFloat, tiles: Tiles, rows: int, vectors: Half) -> Half:
     """rows x cols tiles, row by row, times vectors, float16 [cols, N]: float16 [rows, N]."""
-    native, cols = number.block, len(vectors)
+    native, cols = number_format.block, len(vectors)
     mantissas = tiles.mantissas.reshape(rows, cols, native, native).swapaxes(1, 2)
     exponents = tiles.exponents.reshape(rows, cols, native).swapaxes(1, 2)
     matrix = Blocks(
-        number, mantissas.reshape(rows * native, cols, native), exponents.reshape(rows * native, cols)
+        number_format, mantissas.reshape(rows * native, cols, native), exponents.reshape(rows * native, cols)
     )
     with np.errstate(over="ignore"):  # a product beyond float16 is an infinity
         return (
-            product(matrix, number.quantise(finite(vectors).ravel())).astype(np.float16).reshape(rows, native)
+            product(matrix, number_format.quantise(finite(vectors).ravel()))
+            .astype(np.float16)
+            .reshape(rows, native)
         )
 
 
