@@ -112,3 +112,7 @@ class Machine(Options, ABC):
     def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
         """What only this machine has to tell of a run; nothing by default."""
         return ()
+
+    def bounds(self, cells: Sequence[CompiledCell]) -> tuple[MachineFigure, ...]:
+        """How long a step takes at least, as far as that is known before a run; nothing by default."""
+        return ()

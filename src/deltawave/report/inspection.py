@@ -8,23 +8,27 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from deltawave.errors import DeltawaveError
-from deltawave.machines.base import Machine
+from deltawave.machines.base import Machine, MachineFigure
 from deltawave.machines.program import compile_network
 from deltawave.network import Network, Tensor
 from deltawave.network.layers import Cell, Layer, Opaque, Recurrent
 from deltawave.report.report import by_reason
-from deltawave.report.tables import listed, percent, quantity, rendered, table, whole
+from deltawave.report.tables import listed, percent, plain, quantity, rendered, table, whole
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What a machine takes: whether it runs the network at all, why not, and its word on every layer with weights."""
+    """What a machine takes: whether it runs the network at all, why not, and its word on every layer with weights.
+
+    `bounds`: what it knows of a step's time before a run.
+    """
 
     machine: str
     runs: bool
     reason: str
     operations_share: float
     layers: dict[str, tuple[bool, str]]
+    bounds: tuple[MachineFigure, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +71,10 @@ def _taken(network: Network, machine: Machine) -> Taken:
     )
     layers = {name: (verdict.takes, verdict.reason) for name, verdict in verdicts.items()}
     try:
-        compile_network(network, machine)
+        program = compile_network(network, machine)
     except DeltawaveError as error:
         return Taken(machine.name, False, str(error), share, layers)
-    return Taken(machine.name, True, "", share, layers)
+    return Taken(machine.name, True, "", share, layers, machine.bounds(list(program.cells.values())))
 
 
 def _weighty(network: Network) -> list[Layer]:
@@ -172,6 +176,8 @@ def _machine_lines(taken: Taken, work: str) -> Iterator[str]:
         yield f"takes {names}" + (f" ({reason})" if reason else "")
     for reason, names in by_reason(leaves).items():
         yield f"leaves {names} to the host: {reason}"
+    if taken.bounds:
+        yield "a step: " + "; ".join(f"{b.name} {plain(b.value)} {b.unit}s" for b in taken.bounds)
 
 
 def _tensor_dict(tensor: Tensor) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pytest
 
 from deltawave.machines.brainwave.machine import BW_S10
 from deltawave.machines.program import compile_network
+from deltawave.report.inspection import inspect
 from deltawave.report.report import measure
 from networks import recurrent_network, walk
 
@@ -35,3 +36,14 @@ def test_one_invocation_serves_both_directions() -> None:
     run = compile_network(recurrent_network("LSTM", direction="bidirectional"), BW_S10).run(walk())
     forward, backward = run.timeline.parts
     assert forward.cycles - backward.cycles == BW_S10.invocation_cycles
+
+
+def test_inspection_has_the_bounds_before_any_run() -> None:
+    network = recurrent_network("LSTM", inputs=300, hidden=500)
+    program = compile_network(network, BW_S10)
+    cycles = program.run(np.zeros((5, 1, 300), np.float32)).timeline.step_cycles["layer"][-1]
+    lines = inspect(network, [BW_S10]).text(200).splitlines()
+    # 4 * 500 * (300 + 500) products on 96,000 multipliers: 17; 8 operations and 9 levels of a sum: 17
+    assert lines[-1] == (
+        f"- a step: critical path, UDM 17 cycles; critical path, SDM 34 cycles; this machine {cycles} cycles"
+    )

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from deltawave.kernels.block_float_cell import BlockFloatCell
 from deltawave.machines.base import Activity, CompiledCell, MachineFigure
 from deltawave.machines.brainwave.cell_programs import GATES
@@ -26,6 +28,7 @@ LSTM: multiply, add x and h, add the bias, activate, multiply, add c, tanh, mult
 reproduces the figures of Tables I and V, which do not list it; with its reset after the product, a multiplication less.
 RNN: multiply, add x and h, add the bias, activate.
 """
+SETTLED_STEPS = 4
 PEEPHOLE_OPERATIONS = 2  # the output gate waits for the new c: multiply, add
 
 
@@ -66,6 +69,19 @@ def sdm_cycles(sizes: Sizes, multipliers: int) -> int:
     return -(-sizes.products // multipliers) + udm_cycles(sizes)
 
 
+def bounds(machine: Brainwave, cells: Sequence[CompiledCell]) -> tuple[MachineFigure, ...]:
+    """Cycles of a step of all cells: both bounds, and what the machine takes when nothing is left of the first step."""
+    sizes = [Sizes.of(brainwave_cell(cell).cell) for cell in cells]
+    settled = {cell.name: np.ones((SETTLED_STEPS, 1), np.bool_) for cell in cells}
+    steps = machine.timeline(cells, settled).step_cycles.values()
+    return _beside_bounds(
+        sum(map(udm_cycles, sizes)),
+        sum(sdm_cycles(cell, machine.multipliers) for cell in sizes),
+        sum(int(cycles[-1]) for cycles in steps),
+        machine,
+    )
+
+
 def figures(
     machine: Brainwave, cells: Sequence[CompiledCell], activity: Activity
 ) -> tuple[MachineFigure, ...]:
@@ -80,9 +96,14 @@ def figures(
         MachineFigure(
             "utilisation", used, "share", "products without padding / all that fit into the cycles"
         ),
+        *_beside_bounds(udm, sdm, cycles, machine),
+    )
+
+
+def _beside_bounds(udm: int, sdm: int, cycles: int, machine: Brainwave) -> tuple[MachineFigure, ...]:
+    multipliers = f"{machine.multipliers} multipliers (ISCA 2018, Table I)"
+    return (
         MachineFigure("critical path, UDM", udm, "cycle", "unlimited function units (ISCA 2018, Table I)"),
-        MachineFigure(
-            "critical path, SDM", sdm, "cycle", f"{machine.multipliers} multipliers (ISCA 2018, Table I)"
-        ),
+        MachineFigure("critical path, SDM", sdm, "cycle", multipliers),
         MachineFigure("this machine", cycles, "cycle", "the timeline's, padding and hazards included"),
     )

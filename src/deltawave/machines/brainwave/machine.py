@@ -211,6 +211,10 @@ class Brainwave(Machine):
         """Utilisation, and the cycles of a step beside the bounds of the critical-path analysis."""
         return critical_path.figures(self, cells, activity)
 
+    def bounds(self, cells: Sequence[CompiledCell]) -> tuple[MachineFigure, ...]:
+        """Cycles of a step beside the bounds of the critical-path analysis."""
+        return critical_path.bounds(self, cells)
+
 
 def _why_not(cell: Cell) -> str:
     unknown = [name for name in cell.activations if name and name not in FUNCTIONS]
