@@ -47,7 +47,17 @@ def test_nothing_sent_moves_nothing(machine: DeltaMachine, cell: QuantisedCell) 
     energy = {row.name: row.picojoules for row in cost.energy}
     assert energy["multiply-accumulate"] == energy[f"weights from {machine.weight_store}"] == 0
     assert energy["delta encoder"] > 0
-    assert energy["activations"] > 0
+    assert (energy["activations"] > 0) == (cell.kind != "rnn")
+
+
+@every_machine
+@few
+@given(cell=quantised_cells())
+def test_no_more_is_moved_than_by_a_dense_network(machine: DeltaMachine, cell: QuantisedCell) -> None:
+    if machine.name.startswith("spartus"):
+        return  # indices of weights that are not sparse come on top
+    traffic = cost_of(machine, cell, some(cell, 0.7)).traffic[0]
+    assert traffic.bytes_moved <= traffic.bytes_dense
 
 
 @few
@@ -89,7 +99,8 @@ def test_measured_power_times_duration(machine: DeltaMachine, cell: QuantisedCel
         "edgedrnn-minized": [2.3, 2.42],
         "spartus-zynq7100": [8.4, 9.4 / 1.1],
     }
-    assert [row.picojoules for row in published] == [w * seconds * 1e12 for w in watts[machine.name]]
+    measured = watts[machine.name] if cell.kind in machine.published_cells else []
+    assert [row.picojoules for row in published] == [w * seconds * 1e12 for w in measured]
 
 
 @every_machine

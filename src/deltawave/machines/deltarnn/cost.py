@@ -33,15 +33,18 @@ if TYPE_CHECKING:
 
 OPERATIONS = f"operations, {NODE_NM} nm"
 BRAM36_BITS = 36 * 1024
-ACTIVATION_PRODUCTS = 3  # a GRU's (1-u)*c, u*h, r*M_ch or r*h; an LSTM's f*c, i*g, o*tanh(c)
+ACTIVATION_PRODUCTS = {"gru": 3, "gru_before": 3, "lstm": 3, "rnn": 0}
+"""Of a neuron: a GRU's (1-u)*c, u*h, r*M_ch or r*h; an LSTM's f*c, i*g, o*tanh(c)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """What the columns of a cell take, int64 [columns]: products, and bits read from the weight memory."""
+    """What the columns of a cell take, int64 [columns]: products, bits read from the weight memory, and bits that a
+    machine without compression would read."""
 
     products: Cycles
     bits: Cycles
+    dense_bits: Cycles
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Work:
     weight_bits_dense: int = 0
     scanned: int = 0
     sent: int = 0
-    neurons: int = 0
+    activation_products: int = 0
 
     def __add__(self, other: Work) -> Work:
         return Work(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -65,21 +68,20 @@ def cost(
 ) -> Cost:
     """Energy, area and traffic of a run. activity: bool [steps, columns] by cell name."""
     work = sum((_work(machine, cell, activity) for cell in cells), Work())
-    energy = (*_operations(machine, work), *_published(machine, timeline))
+    energy = (*_operations(machine, work), *_published(machine, cells, timeline))
     return Cost(OPERATIONS, energy, _area(machine, cells), _traffic(machine, work))
 
 
 def _work(machine: DeltaMachine, compiled: CompiledCell, activity: Activity) -> Work:
     cell, rows = delta_cell(compiled).cell, activity[compiled.name]
     columns, counts = machine.columns(cell), rows.sum(axis=0, dtype=np.int64)
-    dense_bits = len(rows) * (cell.weights_x.size + cell.weights_h.size) * machine.weight_bits
     return Work(
         products=int(counts @ columns.products),
         weight_bits=int(counts @ columns.bits),
-        weight_bits_dense=dense_bits,
+        weight_bits_dense=len(rows) * int(columns.dense_bits.sum()),
         scanned=rows.size,
         sent=int(counts.sum()),
-        neurons=len(rows) * cell.hidden,
+        activation_products=len(rows) * cell.hidden * ACTIVATION_PRODUCTS[cell.kind],
     )
 
 
@@ -103,14 +105,17 @@ def _operations(machine: DeltaMachine, work: Work) -> list[EnergyRow]:
             f"two reads and a subtraction an element, a write a value sent; {sram.reference}",
         ),
         "activations": (
-            work.neurons * ACTIVATION_PRODUCTS * activation,
-            f"{ACTIVATION_PRODUCTS} products a neuron; {arithmetic}",
+            work.activation_products * activation,
+            f"3 products a neuron of a GRU or LSTM; {arithmetic}",
         ),
     }
     return [EnergyRow(name, picojoules, OPERATIONS, source) for name, (picojoules, source) in rows.items()]
 
 
-def _published(machine: DeltaMachine, timeline: Timeline) -> list[EnergyRow]:
+def _published(machine: DeltaMachine, cells: Sequence[CompiledCell], timeline: Timeline) -> list[EnergyRow]:
+    """Measured watts times the run's time, for what the measured board can run."""
+    if any(delta_cell(cell).cell.kind not in machine.published_cells for cell in cells):
+        return []
     return [
         EnergyRow(
             f"measured power: {power.what}",
@@ -173,19 +178,21 @@ def state_bits(machine: DeltaMachine, cell: QuantisedCell) -> int:
 def deltarnn_columns(machine: DeltaRNN, cell: QuantisedCell) -> Columns:
     """Every weight of a column that was sent is read and multiplied."""
     rows = cell.column_words
-    return Columns(rows, rows * machine.weight_bits)
+    return Columns(rows, rows * machine.weight_bits, rows * machine.weight_bits)
 
 
 def edgedrnn_columns(machine: EdgeDRNN, cell: QuantisedCell) -> Columns:
     """As DeltaRNN; columns are read in whole groups of PEs and whole bytes. The bias' column is left out: it
     is read once."""
-    return Columns(cell.column_words, 8 * timing_edgedrnn.column_bytes(machine, cell))
+    bits = 8 * timing_edgedrnn.column_bytes(machine, cell)
+    return Columns(cell.column_words, bits, bits)
 
 
 def spartus_columns(machine: Spartus, cell: QuantisedCell) -> Columns:
     """The stored entries of a column: non-zero weights and padding, each with its row index."""
     entries = timing_spartus.column_entries(machine, cell)
-    return Columns(entries, entries * (machine.weight_bits + machine.index_bits))
+    stored = entries * (machine.weight_bits + machine.index_bits)
+    return Columns(entries, stored, cell.column_words * machine.weight_bits)
 
 
 def deltarnn_memories(machine: DeltaRNN, cells: Sequence[QuantisedCell]) -> dict[str, int]:

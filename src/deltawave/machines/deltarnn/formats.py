@@ -1,7 +1,7 @@
 """Number formats from data.
 
-Formats are picked by what they cost: of the weight and input formats that cannot overflow on the calibration data, the
-one with the smallest mean squared error of the pre-activations.
+Formats are picked by what they cost: of the weight and input formats whose accumulators hold twice the largest product
+of the samples looked at, the one with the smallest mean squared error of the products.
 """
 
 from __future__ import annotations
