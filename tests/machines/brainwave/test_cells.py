@@ -97,6 +97,7 @@ def small(**entries: int) -> SmallMachine:
 @pytest.mark.parametrize(
     ("machine", "message"),
     [
+        (small(mfus=1), "layer needs 2 MFUs, BW_SMALL has 1; set more mfus"),
         (
             small(mrf_entries=31),
             "layer needs 32 tiles of 4 x 4 in MatrixRf, BW_SMALL has 31; choose a larger machine or a smaller layer",

@@ -78,7 +78,9 @@ def compile_cell(machine: Brainwave, name: str, cell: Cell, samples: Samples) ->
 
 def check_fit(machine: Brainwave, who: str, used: Mapping[Space, int], smaller: str) -> None:
     """Raise CapacityError where more of a memory is used than the machine has. `smaller`: what would need less."""
-    native = machine.native_dim
+    native, mfus = machine.native_dim, 1 + max(mfu for _, mfu, _ in used)
+    if mfus > machine.limits.mfus:
+        raise CapacityError(f"{who} {mfus} MFUs, {machine.name} has {machine.limits.mfus}; set more mfus")
     for (memory, mfu, of_tiles), needed in used.items():
         entries = machine.limits.entries(memory)
         if needed > entries:
