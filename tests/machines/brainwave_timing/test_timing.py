@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltawave.hardware.timeline import simulate
 from deltawave.machines.base import Samples
 from deltawave.machines.brainwave import timing
 from deltawave.machines.brainwave.cell_programs import CellShape, cell_program
@@ -96,14 +97,13 @@ def test_the_plain_engine_agrees(machine: Brainwave, kind: str) -> None:
     assert fast.stalls == plain.stalls
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_stretches_make_no_difference(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = timing.part(BW_S10, "cell", program(kind, 7, 7), 40)
-    monkeypatch.setattr(timing, "STRETCH_STEPS", 7)
-    assert (
-        timing.part(BW_S10, "cell", program(kind, 7, 7), 40).step_cycles.tolist()
-        == whole.step_cycles.tolist()
-    )
+@few
+@given(machine=machines(), kind=st.sampled_from(KINDS), vectors=st.integers(1, 3), peepholes=st.booleans())
+def test_stretches_make_no_difference(machine: Brainwave, kind: str, vectors: int, peepholes: bool) -> None:
+    shape = CellShape(kind, vectors, vectors, SIGMOID, has_peepholes=peepholes and kind == "lstm")
+    graph_of = timing.Body(machine, cell_program(shape).program).graph
+    whole, split = (simulate("cell", 9, graph_of, stretch=n, detail_steps=1) for n in (9, 2))
+    assert split.step_cycles.tolist() == whole.step_cycles.tolist()
 
 
 def test_a_step_of_small_layers_takes_the_issue_of_its_instructions() -> None:
