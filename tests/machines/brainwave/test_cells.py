@@ -49,7 +49,7 @@ def test_kernels_give_the_same_bits(cell: Cell, native: int, bits: int, seed: in
 
 
 @pytest.mark.parametrize(("kind", "changes"), KINDS)
-def test_the_error_against_the_float_cell_halves_with_each_mantissa_bit(
+def test_the_error_against_the_float_cell_stays_below_a_bound_that_halves_with_each_bit(
     kind: str, changes: dict[str, object]
 ) -> None:
     cell, x = random_cell(kind, 24, 32, 1, **changes), frames(20, 24, 2)
