@@ -9,7 +9,7 @@ import numpy as np
 from real_cases import SHARED, samples, windows
 
 import deltawave as dw
-from deltawave.machines import machines
+from deltawave.machines.deltarnn import MACHINES
 from deltawave.network import FloatReference, as_streams
 
 SIZE, HOP = 512, 128
@@ -29,7 +29,7 @@ def main() -> None:
     enhanced = [denoise(recording, *references) for recording in noisy]
     print(f"{'float network':45} SI-SDR {mean_si_sdr(enhanced, clean):6.2f} dB")
     calibration = calibrate(noisy[0], references[0])
-    for machine in machines().values():
+    for machine in MACHINES:
         for theta in thetas:
             report(
                 machine.with_options({"theta_input": theta, "theta_hidden": theta}),

@@ -13,7 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; 
 from real_cases import CASES
 
 import deltawave as dw
-from deltawave.machines import machines
+from deltawave.machines.deltarnn import MACHINES
 from deltawave.report.metrics import Score
 
 COLUMNS = (
@@ -57,7 +57,7 @@ def compare_case(name: str, theta: float) -> dw.Comparison:
     """Compare one network on all machines with the same thresholds, and print it."""
     case = CASES[name]()
     thetas = {"theta_input": theta, "theta_hidden": theta}
-    variants = [machine.with_options(thetas) for machine in machines().values()]
+    variants = [machine.with_options(thetas) for machine in MACHINES]
     comparison = dw.compare(
         dw.load(case.model),
         variants,

@@ -109,6 +109,11 @@ class Machine(Options, ABC):
     def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic of the run, each with its source."""
 
+    @property
+    def calibrates(self) -> bool:
+        """Whether number formats are picked from data, so that a program without calibration is worth a note."""
+        return True
+
     def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
         """What only this machine has to tell of a run; nothing by default."""
         return ()

@@ -200,7 +200,7 @@ def _notes(run: Run) -> tuple[str, ...]:
 
 
 def _uncalibrated(run: Run) -> Iterator[str]:
-    if not run.program.calibrated:
+    if run.program.machine.calibrates and not run.program.calibrated:
         yield (
             "compiled without calibration data: number formats fit the weights only; "
             "--calibration (in Python calibration=) picks them for the data"

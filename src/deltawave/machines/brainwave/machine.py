@@ -207,6 +207,11 @@ class Brainwave(Machine):
         """Energy, area and traffic."""
         return cost.cost(self, cells, activity, timeline)
 
+    @property
+    def calibrates(self) -> bool:
+        """Block floating point finds its exponents itself."""
+        return False
+
     def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
         """Utilisation, and the cycles of a step beside the bounds of the critical-path analysis."""
         return critical_path.figures(self, cells, activity)
