@@ -10,6 +10,7 @@ import pytest
 
 from commands import refusal, succeeds, write_model
 from deltawave.cli.output import terminal_width
+from deltawave.machines import families
 from deltawave.machines.deltarnn import EDGEDRNN_MINIZED
 from deltawave.machines.program import compile_network
 from networks import recurrent_network, walk
@@ -201,7 +202,8 @@ def test_search_finds_thresholds_within_the_limit() -> None:
 def test_claims_are_one_list_with_exactly_these_keys() -> None:
     keys = {"machine", "name", "unit", "reported", "ours", "deviation", "source", "certainty"}
     rows = json.loads(succeeds("claims", "--json"))
-    assert rows == json.loads(succeeds("claims", "deltarnn", "--json"))
+    by_family = [json.loads(succeeds("claims", family, "--json")) for family in families()]
+    assert rows == [row for family in by_family for row in family]
     assert all(set(row) - {"reason"} == keys for row in rows)
     compared = [row for row in rows if row["ours"] is not None]
     assert compared

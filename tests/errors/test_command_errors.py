@@ -176,7 +176,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
         ("search", *RUN[1:], "--max-accuracy-loss", "1"),
         "an accuracy loss needs labels; give some, or a largest error instead",
     ),
-    "unknown family of claims": (("claims", "brain"), "no family 'brain'; there are: deltarnn"),
+    "unknown family of claims": (("claims", "brain"), "no family 'brain'; did you mean 'brainwave'?"),
 }
 
 
