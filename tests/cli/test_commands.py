@@ -93,6 +93,18 @@ def test_options_come_from_a_file_and_from_set_over_it() -> None:
     assert "theta_x 64 (0.25)  theta_h 32 (0.125)" in listing
 
 
+def test_options_come_after_the_name_too_over_the_file_and_under_set() -> None:
+    Path("edge.toml").write_text("theta_hidden = 0.5\ntheta_input = 0.5\n")
+    named = "edgedrnn-minized,theta_input=0.25,theta_hidden=0.25,published_cells=gru,lstm"
+    listing = succeeds(
+        "list", "gru.onnx", "-m", named, "--config", "edge.toml", "--set", "theta_hidden=0.125"
+    )
+    assert "theta_x 64 (0.25)  theta_h 32 (0.125)" in listing
+    apart = ("theta_input=0.25", "theta_hidden=0.125", "published_cells=gru,lstm")
+    settings = [word for setting in apart for word in ("--set", setting)]
+    assert listing == succeeds("list", "gru.onnx", *EDGE, *settings)
+
+
 def test_run_measures_quality_time_energy_and_traffic() -> None:
     report = as_json("run", "gru.onnx", *EDGE, *CLIPS)
     assert report["streams"] == 8

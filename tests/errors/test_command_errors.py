@@ -64,6 +64,26 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
         ("compare", "gru.onnx", "-m", "edgedrnn-minized,tetha_input=1", "-i", "walk.npy"),
         "edgedrnn-minized has no option 'tetha_input'; did you mean 'theta_input'?",
     ),
+    "machine with a misspelt option": (
+        ("run", "gru.onnx", "-m", "edgedrnn-minized,tetha_input=1", "-i", "walk.npy"),
+        "edgedrnn-minized has no option 'tetha_input'; did you mean 'theta_input'?",
+    ),
+    "machine with an option of the wrong type": (
+        ("compile", "gru.onnx", "-m", "edgedrnn-minized,pes=8,many", "-o", "p.dwp"),
+        "edgedrnn-minized: pes = '8,many' is not allowed: Expected `int`, got `str`",
+    ),
+    "machine with an option without value": (
+        ("list", "gru.onnx", "-m", "edgedrnn-minized,pes"),
+        "--machine edgedrnn-minized takes name=value, not 'pes'",
+    ),
+    "machine with a comma too many": (
+        ("search", "gru.onnx", "-m", "edgedrnn-minized,", "-i", "walk.npy", "--max-error", "1"),
+        "--machine edgedrnn-minized takes name=value, not ''",
+    ),
+    "variant of an unknown machine": (
+        ("list", "gru.onnx", "-m", "edgernn,pes=8"),
+        "no machine 'edgernn'; did you mean 'edgedrnn-minized'?",
+    ),
     "config that is no TOML": (
         (*RUN, "--config", "bad.toml"),
         "bad.toml is not TOML: Invalid value (at end of document)",

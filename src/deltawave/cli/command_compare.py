@@ -4,7 +4,7 @@ import click
 
 from deltawave.cli.bundles import bundled
 from deltawave.cli.data import FileOptions, InputOptions
-from deltawave.cli.machine import variant
+from deltawave.cli.machine import NAMED, variant
 from deltawave.cli.model import ModelOptions
 from deltawave.cli.output import replacing, terminal_width, write_json
 from deltawave.cli.progress import progress_bar
@@ -18,7 +18,7 @@ from deltawave.cli.progress import progress_bar
     "-m",
     "names",
     multiple=True,
-    metavar="NAME[,OPTION=VALUE...]",
+    metavar=NAMED,
     help="A machine, its options changed if wanted; may be repeated. [all]",
 )
 @bundled("inputs", InputOptions)

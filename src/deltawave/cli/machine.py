@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from deltawave.cli.bundles import flag
@@ -14,12 +15,19 @@ if TYPE_CHECKING:
     from deltawave.machines import Machine
 
 
+NAMED = "NAME[,OPTION=VALUE...]"
+"""What --machine takes in every command."""
+
+
 @dataclass(frozen=True)
 class MachineOptions:
     """Of every command that needs one machine."""
 
     name: str | None = flag(
-        "--machine", "-m", metavar="NAME", help="The machine; `deltawave machines` lists them."
+        "--machine",
+        "-m",
+        metavar=NAMED,
+        help="The machine, its options changed if wanted; `deltawave machines` lists them.",
     )
     settings: tuple[str, ...] = flag(
         "--set",
@@ -28,7 +36,9 @@ class MachineOptions:
         help="Set an option of the machine: --set theta_hidden=0.25.",
     )
     config: str | None = flag(
-        "--config", metavar="FILE", help="Options of the machine in a TOML file; --set goes over it."
+        "--config",
+        metavar="FILE",
+        help="Options of the machine in a TOML file; --machine and --set go over it.",
     )
 
     @property
@@ -38,16 +48,19 @@ class MachineOptions:
 
     def machine(self) -> "Machine":
         """The machine meant. Raises OptionError."""
-        from deltawave.machines import machine, machines
+        from deltawave.machines import machines
 
         if self.name is None:
             raise OptionError(f"which machine? give --machine; there are: {', '.join(machines())}")
-        configured = machine(self.name).with_options(read_config(self.config) if self.config else {})
-        return configured.with_options(pairs("--set", self.settings))
+        named = variant(self.name, read_config(self.config) if self.config else {})
+        return named.with_options(pairs("--set", self.settings))
 
 
-def variant(text: str) -> "Machine":
-    """The machine of `name,option=value,...`; a part without `=` goes on with the value before it."""
+def variant(text: str, config: Mapping[str, object] = MappingProxyType({})) -> "Machine":
+    """The machine of `name,option=value,...`; these options go over those of `config`.
+
+    A part without `=` goes on with the value before it. Raises OptionError.
+    """
     from deltawave.machines import machine
 
     name, *parts = text.split(",")
@@ -57,7 +70,8 @@ def variant(text: str) -> "Machine":
             settings.append(part)
         else:
             settings[-1] += f",{part}"
-    return machine(name.strip()).with_options(pairs("--machine", settings))
+    name = name.strip()
+    return machine(name).with_options(config).with_options(pairs(f"--machine {name}", settings))
 
 
 def read_config(path: str) -> Mapping[str, object]:
