@@ -78,6 +78,10 @@ class PlainCell:
     weights: NDArray[np.int64]
     bias: NDArray[np.int64]
 
+    @property
+    def column_words(self) -> None:
+        """Every column is multiplied."""
+
     def executor(self, *, plain: bool = False) -> "PlainExecutor":
         return PlainExecutor(self)
 

@@ -60,6 +60,11 @@ class CompiledCell(Protocol):
     def name(self) -> str:
         """`layer`, or `layer/reverse`."""
 
+    @property
+    def column_words(self) -> NDArray[np.int64] | None:
+        """Weights fetched for a value that is sent, int64 [columns], by the columns of the activity: x, h and, for
+        a reset before the product, r * h. None for a machine that sends everything."""
+
     def executor(self, *, plain: bool = False) -> Executor:
         """A fresh executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""
 

@@ -1,12 +1,12 @@
 """What a run spared: values not sent (temporal sparsity) and weights that are zero (spatial sparsity)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deltawave.machines.base import CompiledCell
+from deltawave.machines.fetched import weights_fetched
 from deltawave.machines.program import Run
 from deltawave.network.layers import Cell
 
@@ -41,20 +41,12 @@ class Sparsity:
 
 
 def sparsity_of(run: Run) -> Sparsity | None:
-    """What a run spared; None for a machine whose activity has no column for every x and h."""
-    if not all(_has_columns(cell, run.activity[name]) for name, cell in _cells(run)):
+    """What a run spared; None for a machine that sends everything."""
+    fetched = weights_fetched(run.program.cells.values(), run.activity)
+    if fetched is None:
         return None
-    cells, weights, zeros, moved = [], [], [], []
-    for name, cell in _cells(run):
-        rows = run.activity[name]
-        zero, count = _zeros(run.program.cells[name].arrays())
-        found = _cell_sparsity(name, cell, rows, zero / max(count, 1))
-        cells.append(found)
-        weights.append(len(rows) * _column_weights(cell, rows.shape[1]).sum())
-        moved.append(found.weights_fetched * weights[-1])
-        zeros.append((zero, count))
-    fetched = float(sum(moved) / max(sum(weights), 1))
-    return Sparsity(tuple(cells), fetched, sum(z for z, _ in zeros) / max(sum(n for _, n in zeros), 1))
+    cells = tuple(_cell_sparsity(run, name, cell) for name, cell in _cells(run))
+    return Sparsity(cells, fetched, _zero_share(run.program.cells.values()))
 
 
 def _cells(run: Run) -> Iterator[tuple[str, Cell]]:
@@ -62,38 +54,28 @@ def _cells(run: Run) -> Iterator[tuple[str, Cell]]:
         yield from zip(layer.cell_names, layer.cells, strict=True)
 
 
-def _has_columns(cell: Cell, rows: NDArray[np.bool_]) -> bool:
-    return rows.shape[1] - cell.inputs in (cell.hidden, 2 * cell.hidden)
-
-
-def _cell_sparsity(name: str, cell: Cell, rows: NDArray[np.bool_], zero_weights: float) -> CellSparsity:
-    columns = rows.shape[1]
-    weights = _column_weights(cell, columns)
-    sent = rows.mean(axis=0) if len(rows) else np.zeros(columns)
+def _cell_sparsity(run: Run, name: str, cell: Cell) -> CellSparsity:
+    compiled, rows = run.program.cells[name], run.activity[name]
+    fetched = weights_fetched([compiled], run.activity)
+    assert fetched is not None
+    sent = rows.mean(axis=0) if len(rows) else np.zeros(rows.shape[1])
     return CellSparsity(
         name=name,
         kind=cell.kind,
         inputs=cell.inputs,
         hidden=cell.hidden,
-        columns=columns,
+        columns=len(sent),
         columns_sent=float(sent.sum()),
         x_sent=float(sent[: cell.inputs].mean()),
         h_sent=float(sent[cell.inputs :].mean()),
-        weights_fetched=float(sent @ weights / weights.sum()),
-        zero_weights=zero_weights,
+        weights_fetched=fetched,
+        zero_weights=_zero_share([compiled]),
     )
 
 
-def _column_weights(cell: Cell, columns: int) -> NDArray[np.int64]:
-    """Weights in a column: every gate's for x and h; a column of r * h takes the candidate's gate from h."""
-    gates = len(cell.weights_h) // cell.hidden
-    has_reset_state = columns == cell.inputs + 2 * cell.hidden
-    of_h: Sequence[int] = (gates - 1, 1) if has_reset_state else (gates,)
-    groups = [(cell.inputs, gates), *((cell.hidden, n) for n in of_h)]
-    return np.concatenate([np.full(size, n * cell.hidden, np.int64) for size, n in groups])
-
-
-def _zeros(arrays: dict[str, NDArray[Any]]) -> tuple[int, int]:
-    """Zero weights and all weights of a compiled cell: its arrays named weights..."""
-    weights = [array for name, array in arrays.items() if name.startswith("weights")]
-    return sum(int(w.size - np.count_nonzero(w)) for w in weights), sum(w.size for w in weights)
+def _zero_share(cells: Iterable[CompiledCell]) -> float:
+    """Zero weights over all weights of compiled cells: their arrays named weights..."""
+    weights = [
+        array for cell in cells for name, array in cell.arrays().items() if name.startswith("weights")
+    ]
+    return sum(int(w.size - np.count_nonzero(w)) for w in weights) / max(sum(w.size for w in weights), 1)

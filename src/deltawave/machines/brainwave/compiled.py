@@ -88,6 +88,10 @@ class BrainwaveCell:
         padded[: len(values)] = values
         return padded.reshape(-1, self.native)
 
+    @property
+    def column_words(self) -> None:
+        """Every value is sent."""
+
     def executor(self, *, plain: bool = False) -> Executor:
         """A fresh executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""
         return PlainExecutor(self) if plain else NativeExecutor(self)

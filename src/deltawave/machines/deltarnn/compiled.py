@@ -43,6 +43,11 @@ class DeltaCell:
         shifted = Fixed(a.integer_bits + self.input_shift, a.fraction_bits - self.input_shift, a.overflow)
         object.__setattr__(self, "input_format", shifted)
 
+    @property
+    def column_words(self) -> NDArray[np.int64]:
+        """Weights fetched for a value that is sent, int64 [columns]."""
+        return self.cell.column_words
+
     def executor(self, *, plain: bool = False) -> Executor:
         """A fresh executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""
         return PlainExecutor(self) if plain else NativeExecutor(self)

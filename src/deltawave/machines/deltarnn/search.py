@@ -95,12 +95,9 @@ def with_thetas(program: Program, thetas: Thetas) -> Program:
 
 def fetched(run: Run) -> float:
     """Weights fetched over weights of the dense network, all layers."""
-    moved = dense = 0
-    for name, rows in run.activity.items():
-        words = _delta_cell(run.program.cells[name]).cell.column_words
-        moved += int(rows.sum(axis=0) @ words)
-        dense += len(rows) * int(words.sum())
-    return moved / dense
+    share = weights_fetched(run.program.cells.values(), run.activity)
+    assert share is not None
+    return share
 
 
 def _sweep(layers: list[str], measure: Callable[[Thetas], Point], limit: float) -> Iterator[Point]:
