@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from deltawave.machines import machine
+from deltawave.machines.deltarnn.search import fetched
+from deltawave.machines.fetched import weights_fetched
 from deltawave.machines.program import Run, compile_network
 from deltawave.network import Network
 from deltawave.report.compare import compare
@@ -48,6 +50,22 @@ def test_columns_of_a_reset_state_carry_fewer_weights() -> None:
     assert rows.shape == (20, 6 + 2 * 9)
     moved = 27 * sent[:6].sum() + 18 * sent[6:15].sum() + 9 * sent[15:].sum()
     assert measure(run).sparsity.weights_fetched == pytest.approx(moved / (20 * 27 * (6 + 9)))
+
+
+def test_all_cells_count_by_their_weights_and_steps() -> None:
+    run = run_of(recurrent_network("GRU", direction="bidirectional"), theta_hidden=0.1)
+    sparsity = measure(run).sparsity
+    assert [cell.name for cell in sparsity.cells] == list(run.program.cells)
+    assert sparsity.weights_fetched == pytest.approx(
+        np.mean([cell.weights_fetched for cell in sparsity.cells])
+    )
+    assert sparsity.weights_fetched == fetched(run)
+
+
+def test_a_machine_that_sends_everything_spares_nothing() -> None:
+    run = compile_network(recurrent_network("GRU"), machine("bw-s10")).run(walk())
+    assert weights_fetched(run.program.cells.values(), run.activity) is None
+    assert measure(run).sparsity is None
 
 
 def test_zero_weights_are_counted_as_compiled() -> None:

@@ -75,7 +75,5 @@ def _cell_sparsity(run: Run, name: str, cell: Cell) -> CellSparsity:
 
 def _zero_share(cells: Iterable[CompiledCell]) -> float:
     """Zero weights over all weights of compiled cells: their arrays named weights..."""
-    weights = [
-        array for cell in cells for name, array in cell.arrays().items() if name.startswith("weights")
-    ]
+    weights = [array for cell in cells for name, array in cell.arrays().items() if name.startswith("weights")]
     return sum(int(w.size - np.count_nonzero(w)) for w in weights) / max(sum(w.size for w in weights), 1)

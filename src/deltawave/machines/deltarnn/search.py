@@ -12,6 +12,7 @@ import numpy as np
 from deltawave.errors import OptionError
 from deltawave.machines.base import CompiledCell
 from deltawave.machines.deltarnn.compiled import DeltaCell
+from deltawave.machines.fetched import weights_fetched
 from deltawave.machines.program import Data, Program, Progress, Run, quiet
 
 LADDER = (
