@@ -196,6 +196,10 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
         ("search", *RUN[1:], "--max-accuracy-loss", "1"),
         "an accuracy loss needs labels; give some, or a largest error instead",
     ),
+    "a search on a machine without thresholds": (
+        ("search", "gru.onnx", "-m", "bw-s10", "-i", "walk.npy", "--max-error", "1"),
+        "thresholds can be searched for delta machines only; choose deltarnn, edgedrnn or spartus",
+    ),
     "unknown family of claims": (("claims", "brain"), "no family 'brain'; did you mean 'brainwave'?"),
 }
 
