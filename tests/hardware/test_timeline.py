@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from deltawave.hardware.tasks import TaskGraph
 from deltawave.hardware.timeline import Part, Timeline, simulate
@@ -105,6 +106,24 @@ def test_perfetto_trace_holds_the_slices(timeline: Timeline, tmp_path: Path) -> 
     assert all(p[10] == 1 for p in packets if 11 in p)  # events need a sequence
     assert all(a <= b for (a, _), (b, _) in pairwise(events))
     assert sorted(slices_of(events, tracks)) == sorted(expected(timeline))
+
+
+def test_perfettos_own_schema_reads_the_trace(timeline: Timeline, tmp_path: Path) -> None:
+    timeline.save(tmp_path / "trace.pftrace")
+    trace = Trace()
+    trace.ParseFromString((tmp_path / "trace.pftrace").read_bytes())
+    tracks = {
+        p.track_descriptor.uuid: p.track_descriptor.name
+        for p in trace.packet
+        if p.HasField("track_descriptor")
+    }
+    begins = [
+        (p.timestamp, p.track_event)
+        for p in trace.packet
+        if p.track_event.type == TrackEvent.TYPE_SLICE_BEGIN
+    ]
+    read = [(tracks[event.track_uuid], event.name, cycle) for cycle, event in begins]
+    assert sorted(read) == sorted(slice[:3] for slice in expected(timeline))
 
 
 def slices_of(events: list[tuple[int, dict]], tracks: dict[int, str]) -> Events:
