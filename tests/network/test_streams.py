@@ -85,6 +85,20 @@ def test_types_are_converted_where_nothing_is_lost() -> None:
     assert narrow.tolist() == [-128, 127]
 
 
+@pytest.mark.parametrize("data", [np.ones((4, 3), np.float32).T, np.ones((3, 4), ">f4"), np.ones((3, 4))])
+@pytest.mark.parametrize("declared", [[3, 4], ["N", 4], [4], [1, 4], [1, 3, 4]])
+def test_calls_are_contiguous_and_of_the_exact_type(declared: list[int | str], data: np.ndarray) -> None:
+    for stream in as_streams(passing(declared), data):
+        for call in stream:
+            assert call["x0"].flags.c_contiguous
+            assert call["x0"].dtype == np.dtype("float32")
+
+
+def test_a_frame_of_the_exact_type_and_shape_is_taken_as_it_is() -> None:
+    frame = np.ones((1, 4), np.float32)
+    assert np.shares_memory(as_streams(passing([1, 4]), frame)[0][0]["x0"], frame)
+
+
 @pytest.mark.parametrize(
     ("network", "data", "message"),
     [
@@ -105,6 +119,11 @@ def test_types_are_converted_where_nothing_is_lost() -> None:
         (
             passing([2]),
             np.array([1, np.nan]),
+            "the data for x0 is nan at [1]; every value must be finite",
+        ),
+        (
+            passing([2]),
+            np.array([1, np.nan], np.float32),
             "the data for x0 is nan at [1]; every value must be finite",
         ),
         (passing([2]), np.array([-np.inf, 1]), "the data for x0 is -inf at [0]; every value must be finite"),

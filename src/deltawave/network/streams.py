@@ -21,6 +21,8 @@ Array = NDArray[Any]
 Call = dict[str, Array]
 Stream = list[Call]
 Item = ArrayLike | Mapping[str, ArrayLike]
+CONVERTED_FROM = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
+"""Kinds of types that a network's type takes, as NumPy names kinds."""
 
 
 def as_streams(network: Network, data: Item | Sequence[Any]) -> list[Stream]:
@@ -75,27 +77,37 @@ def _calls(tensor: Tensor, array: Array) -> list[Array]:
     if array.size == 0:
         raise InputError(f"the data for {tensor.name} is empty: its shape is {list(array.shape)}")
     array = _converted(tensor, array)
-    shape = _call_shape(tensor)
-    if _fits(array.shape, shape):
-        return [array]
-    axis = tensor.batch_axis
-    if axis is not None and _fits(array.shape, (*shape[:axis], "items", *shape[axis + 1 :])):
-        return [np.ascontiguousarray(part) for part in np.split(array, array.shape[axis], axis)]
-    if _fits(array.shape, ("items", *shape)):
-        return [*array]
-    whole, item = _aligned(array.shape, shape), _aligned(array.shape[1:], shape)
+    layout = _layout(tensor.shape, tensor.batch_axis, array.shape)
+    if layout is None:
+        raise InputError(
+            f"the data for {tensor.name} has the shape {list(array.shape)}, the network takes {_text(tensor)}"
+            " for one call, or several of these along one more axis in front"
+        )
+    shape, axis = layout
+    if axis is None:
+        return [array.reshape(shape)]
+    return [np.ascontiguousarray(part).reshape(shape) for part in np.moveaxis(array, axis, 0)]
+
+
+@cache
+def _layout(
+    declared: tuple[int | str, ...], batch_axis: int | None, given: tuple[int, ...]
+) -> tuple[tuple[int, ...], int | None] | None:
+    """The shape of a call, and the axis of the given array along which the calls lie; None for one that does not fit.
+
+    A single step of a stream costs less when this is remembered.
+    """
+    wanted = tuple(1 if axis == batch_axis else size for axis, size in enumerate(declared))
+    if _fits(given, wanted):
+        return given, None
+    if batch_axis is not None and _fits(given, (*wanted[:batch_axis], "items", *wanted[batch_axis + 1 :])):
+        return (*given[:batch_axis], 1, *given[batch_axis + 1 :]), batch_axis
+    if _fits(given, ("items", *wanted)):
+        return given[1:], 0
+    whole, item = _aligned(given, wanted), _aligned(given[1:], wanted)
     if whole is not None:
-        return [array.reshape(whole)]
-    if item is not None and array.ndim:
-        return [part.reshape(item) for part in array]
-    raise InputError(
-        f"the data for {tensor.name} has the shape {list(array.shape)}, the network takes {_text(tensor)}"
-        " for one call, or several of these along one more axis in front"
-    )
-
-
-def _call_shape(tensor: Tensor) -> tuple[int | str, ...]:
-    return tuple(1 if axis == tensor.batch_axis else size for axis, size in enumerate(tensor.shape))
+        return whole, None
+    return (item, 0) if item is not None and given else None
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
@@ -124,15 +136,17 @@ def _text(tensor: Tensor) -> str:
 
 def _converted(tensor: Tensor, array: Array) -> Array:
     wanted = np.dtype(tensor.dtype)
-    if array.dtype.kind not in {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}.get(wanted.kind, wanted.kind):
+    if array.dtype.kind not in CONVERTED_FROM.get(wanted.kind, wanted.kind):
         raise InputError(f"the data for {tensor.name} is of type {array.dtype}, the network takes {wanted}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         place = [int(axis[0]) for axis in np.nonzero(~np.isfinite(array))]
         raise InputError(
             f"the data for {tensor.name} is {array[tuple(place)]} at {place}; every value must be finite"
         )
+    if array.dtype == wanted:
+        return np.asarray(array, order="C")
     with np.errstate(over="ignore"):
-        converted = array.astype(wanted, order="C", copy=False)
+        converted = array.astype(wanted, order="C")
     lossless = np.isfinite(converted).all() if wanted.kind == "f" else np.array_equal(converted, array)
     if not lossless:
         raise InputError(f"the data for {tensor.name} holds values that {wanted} cannot hold")
