@@ -45,6 +45,23 @@ def test_plain_numbers() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0.0 %"),
+        (1e-9, "< 0.1 %"),
+        (0.0004, "< 0.1 %"),
+        (0.001, "0.1 %"),
+        (0.999, "99.9 %"),
+        (0.9998, "> 99.9 %"),
+        (1.0, "100.0 %"),
+        (1.25, "125.0 %"),
+    ],
+)
+def test_only_all_is_100_percent_and_only_nothing_0(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
 def test_tables_fold_and_never_pass_their_width() -> None:
     grid = table("name", "value")
     grid.add_row("a name that is much too long for this table", "[1, 2]")

@@ -33,8 +33,11 @@ def plain(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 in percent."""
-    return f"{100 * share:.1f} %"
+    """A share from 0 to 1 in percent. Only all is 100.0 %, and only nothing 0.0 %."""
+    text = f"{100 * share:.1f} %"
+    if text == "100.0 %" and share < 1:
+        return "> 99.9 %"
+    return "< 0.1 %" if text == "0.0 %" and share > 0 else text
 
 
 def whole(value: float) -> str:
