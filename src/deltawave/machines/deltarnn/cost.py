@@ -183,7 +183,7 @@ def deltarnn_columns(machine: DeltaRNN, cell: QuantisedCell) -> Columns:
 
 def edgedrnn_columns(machine: EdgeDRNN, cell: QuantisedCell) -> Columns:
     """As DeltaRNN; columns are read in whole groups of PEs and whole bytes. The bias' column is left out: it
-    is read once."""
+    is read once a stream."""
     bits = 8 * timing_edgedrnn.column_bytes(machine, cell)
     return Columns(cell.column_words, bits, bits)
 

@@ -4,9 +4,10 @@ Units: IEU (the delta encoder), PE (the multiply-accumulate units with their wei
 (the same PEs, activating).
 
 1. From the start of a round the IEU scans one element a cycle: the bias' place, x, h (the second round of a
-   GRU with its reset before: r * h). The bias is sent in the first step of a run only. An element that is
-   sent needs a place in the FIFO: the n-th of them is scanned after the PEs have begun column n - fifo_depth;
-   a place freed in a cycle can be taken in the next.
+   GRU with its reset before: r * h). The bias is sent in the first step of a run only: the activity does not
+   say where further streams begin, each of which takes the machine one column more than is charged here. An
+   element that is sent needs a place in the FIFO: the n-th of them is scanned after the PEs have begun column
+   n - fifo_depth; a place freed in a cycle can be taken in the next.
 2. A value scanned in cycle t can be multiplied from cycle t + encoder_latency_cycles + dram_latency_cycles
    on.
 3. A column takes as many cycles as its weights, `pes` a cycle with the hidden size padded to a multiple of
