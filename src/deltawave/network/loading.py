@@ -40,12 +40,7 @@ def load(
     """
     name, model = read(source, limits)
     editor = Editor(model, limits)
-    _name_free_axes(editor)
-    bind_values(editor, bind or {})
-    # what ONNX Runtime does not run is written as what it does before anything else
-    spell_out_quant(editor)
-    steps_first(editor)
-    in_single_precision(editor)
+    _make_runnable(editor, bind or {})
     original = editor.model()
     # from here on the passes may rely on what ONNX Runtime checks: the right inputs, attributes and sizes
     check_runnable(editor, original, limits)
@@ -68,6 +63,15 @@ def load(
         outputs=tuple(outputs or (pair.output for pair in pairs)),
         states=tuple(pairs),
     )
+
+
+def _make_runnable(editor: Editor, bind: Mapping[str, ArrayLike]) -> None:
+    """Bind what is bound, and write what ONNX Runtime does not run as what it does."""
+    _name_free_axes(editor)
+    bind_values(editor, bind)
+    spell_out_quant(editor)
+    steps_first(editor)
+    in_single_precision(editor)
 
 
 def _name_free_axes(editor: Editor) -> None:
