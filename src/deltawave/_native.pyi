@@ -75,6 +75,18 @@ class BlockFloatCell:
     def run(self, xs: NDArray[uint16], hs: NDArray[uint16]) -> None: ...
     def load(self, h: NDArray[uint16], c: NDArray[uint16]) -> None: ...
 
+class BlockFloatProduct:
+    simd: str
+    def __init__(
+        self,
+        mantissa_bits: int,
+        weights: NDArray[int8],
+        exponents: NDArray[int8],
+        threads: int,
+        simd: str | None,
+    ) -> None: ...
+    def run(self, xs: NDArray[uint16], out: NDArray[uint16]) -> None: ...
+
 def solve_timeline(
     units: list[tuple[NDArray[int64], NDArray[int64], NDArray[int64], int]],
     relations: list[tuple[int, int, int, NDArray[int64], NDArray[int64], NDArray[int64]]],

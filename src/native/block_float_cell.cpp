@@ -50,9 +50,9 @@ void BlockCell::own(Buffer<uint16_t>& table, const uint16_t* from) {
 
 void BlockCell::step() {
     team->run([&](int thread) {
-        BlockVector x = blocks[size_t(thread)].x[0];
-        kernels.quantise(from_x.shape(), x_now.data(), x);
-        from_x.multiply(units_of(thread), x, input_parts.data());
+        const BlockVectors& x = blocks[size_t(thread)].x;
+        kernels.quantise(x.shape(), x_now.data(), x[0]);
+        from_x.multiply(units_of(thread), x, 1, input_parts.data());
         advance(thread, input_parts.data(), set);
     });
     set ^= 1;
@@ -72,7 +72,7 @@ void BlockCell::run(const uint16_t* xs, int64_t steps, uint16_t* hs) {
 void BlockCell::run_chunk(int thread, const uint16_t* xs, int steps, int now, uint16_t* hs) {
     const Span mine = units_of(thread);
     const BlockVectors& x = blocks[size_t(thread)].x;
-    for (int step = 0; step < steps; ++step) kernels.quantise(from_x.shape(), xs + int64_t(step) * inputs(), x[step]);
+    for (int step = 0; step < steps; ++step) kernels.quantise(x.shape(), xs + int64_t(step) * inputs(), x[step]);
     from_x.multiply(mine, x, steps, input_parts.data());
     for (int step = 0; step < steps; ++step, now ^= 1, hs += units) {
         advance(thread, input_parts.data() + step * from_x.rows(), now);
@@ -83,9 +83,9 @@ void BlockCell::run_chunk(int thread, const uint16_t* xs, int steps, int now, ui
 
 void BlockCell::advance(int thread, const uint16_t* input_part, int now) {
     const Span mine = units_of(thread);
-    BlockVector state = blocks[size_t(thread)].h[0];
-    kernels.quantise(from_h.shape(), states[now].data(), state);
-    from_h.multiply(mine, state, recurrent_part.data());
+    const BlockVectors& state = blocks[size_t(thread)].h;
+    kernels.quantise(state.shape(), states[now].data(), state[0]);
+    from_h.multiply(mine, state, 1, recurrent_part.data());
     if (kind == Kind::gru_before) multiply_reset(thread, input_part, now);
     const HalfTables tables{gate.data(), candidate.data(), output.data()};
     for (int unit = mine.first; unit < mine.last; unit += lanes)
@@ -98,9 +98,9 @@ void BlockCell::multiply_reset(int thread, const uint16_t* input_part, int now) 
     const HalfTables tables{gate.data(), candidate.data(), output.data()};
     for (int unit = mine.first; unit < mine.last; unit += lanes) kernels.reset(tables, tile_at(unit, input_part, now));
     team->barrier();
-    BlockVector state = blocks[size_t(thread)].h[0];
-    kernels.quantise(from_rh.shape(), rh_now.data(), state);
-    from_rh.multiply(mine, state, reset_part.data());
+    const BlockVectors& state = blocks[size_t(thread)].h;
+    kernels.quantise(state.shape(), rh_now.data(), state[0]);
+    from_rh.multiply(mine, state, 1, reset_part.data());
 }
 
 // 16 units from a multiple of 16 on.

@@ -5,14 +5,15 @@
 namespace deltawave {
 
 BlockVectors::BlockVectors(const BlockShape& shape, int steps)
-    : blocks(shape.blocks()),
-      bytes(blocks * shape.stride() + lanes),
+    : form(shape),
+      bytes(shape.blocks() * shape.stride() + lanes),
       mantissas(size_t(steps) * size_t(bytes)),
-      scales(size_t(steps * blocks)),
-      starts(size_t(steps * blocks)) {}
+      scales(size_t(steps * shape.blocks())),
+      starts(size_t(steps * shape.blocks())) {}
 
 BlockVector BlockVectors::operator[](int step) const {
-    return {mantissas.data() + int64_t(step) * bytes, scales.data() + step * blocks, starts.data() + step * blocks};
+    const int first = step * form.blocks();
+    return {mantissas.data() + int64_t(step) * bytes, scales.data() + first, starts.data() + first};
 }
 
 BlockMatrix::BlockMatrix(const BlockKernels& kernels, const BlockShape& shape, const BlockWeights& weights,
@@ -55,17 +56,10 @@ Span BlockMatrix::panels_of(Span units) const {
     return {units.first / panel_rows * gates, (tiles + panel_tiles - 1) / panel_tiles};
 }
 
-void BlockMatrix::multiply(Span units, const BlockVector& vector, uint16_t* out) const {
-    const Span mine = panels_of(units);
-    for (int number = mine.first; number < mine.last; ++number) {
-        uint16_t* to = out + number * panel_rows;
-        kernels->multiply(form, panel(number), &vector, &to);
-    }
-}
-
 void BlockMatrix::multiply(Span units, const BlockVectors& vectors, int steps, uint16_t* out) const {
     constexpr int most = 8;
-    const int at_once = kernels->steps_at_once;
+    const int at_once = steps == 1 ? 1 : kernels->steps_at_once;
+    const auto multiply_panel = steps == 1 ? kernels->multiply : kernels->multiply_steps;
     const Span mine = panels_of(units);
     for (int number = mine.first; number < mine.last; ++number)
         for (int step = 0; step < steps; step += at_once) {
@@ -75,7 +69,7 @@ void BlockMatrix::multiply(Span units, const BlockVectors& vectors, int steps, u
                 chosen[s] = vectors[step + s];
                 to[s] = out + int64_t(step + s) * rows() + number * panel_rows;
             }
-            kernels->multiply_steps(form, panel(number), chosen, to);
+            multiply_panel(vectors.shape(), panel(number), chosen, to);
         }
 }
 

@@ -12,16 +12,18 @@ struct BlockWeights {
     const int8_t *mantissas, *exponents;
 };
 
-// A vector's memory, for as many steps as are multiplied together.
+// Memory for the vectors of as many steps as are multiplied together.
 class BlockVectors {
 public:
     BlockVectors() = default;
     BlockVectors(const BlockShape&, int steps);
 
     BlockVector operator[](int step) const;
+    const BlockShape& shape() const { return form; }
 
 private:
-    int blocks = 0, bytes = 0;
+    BlockShape form{};
+    int bytes = 0;
     Buffer<int8_t> mantissas;
     Buffer<float> scales;
     Buffer<int32_t> starts;
@@ -33,9 +35,8 @@ public:
     BlockMatrix() = default;
     BlockMatrix(const BlockKernels&, const BlockShape&, const BlockWeights&, int first_gate, int gates, int hidden);
 
-    // out float16 [rows()]: the rows of some units, from a multiple of 64 on
-    void multiply(Span units, const BlockVector&, uint16_t* out) const;
-    // the same for some vectors, results rows() apart
+    // out float16 [steps][rows()]: the rows of some units, from a multiple of 64 on. Vectors may be shorter than the
+    // matrix is wide, whose last columns are then left out. Writes as many steps as the kernels take at once.
     void multiply(Span units, const BlockVectors&, int steps, uint16_t* out) const;
 
     const BlockShape& shape() const { return form; }

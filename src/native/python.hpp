@@ -1,4 +1,4 @@
-// What the bindings of cells share: errors, checked arrays, one caller at a time, the choice of vector instructions.
+// What the bindings share: errors, checked arrays, one caller at a time, the choice of vector instructions.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -42,12 +42,13 @@ inline const Kernels& kernels_for(const std::optional<std::string>& simd) {
     return simd ? kernels_named(*simd, "") : kernels_named(simd_of_environment(), "(DELTAWAVE_SIMD) ");
 }
 
-// Held while a cell works; a second caller is refused.
+// Held while a cell or a product works; a second caller is refused.
 class Turn {
 public:
-    Turn(std::atomic_flag& busy, const char* type) : busy(busy) {
+    Turn(std::atomic_flag& busy, const char* type, const char* noun = "cell") : busy(busy) {
         if (!busy.test_and_set(std::memory_order_acquire)) return;
-        raise("InputError", std::string("this cell is at work in another thread; give every thread its own ") + type);
+        raise("InputError",
+              std::string("this ") + noun + " is at work in another thread; give every thread its own " + type);
     }
     ~Turn() { busy.clear(std::memory_order_release); }
 
