@@ -12,7 +12,8 @@ from deltawave.hardware.tasks import TaskGraph
 from deltawave.hardware.timeline import Timeline, simulate
 from deltawave.machines import Machine
 from deltawave.machines.base import Activity, Floats, Samples, Verdict
-from deltawave.network import Cell, Layer, Recurrent
+from deltawave.network import Cell, Layer, Place, Recurrent
+from deltawave.network.flow import NOWHERE
 from deltawave.numerics import Fixed, exact_table, round_shift
 from deltawave.options import option
 
@@ -27,13 +28,13 @@ class PlainProcessor(Machine):
     units: int = option(64, doc="Longest state vector", source="ours")
     multiply_pj: float = option(0.5, unit="pJ", doc="Energy of a product", source="ours")
 
-    def verdict(self, layer: Layer) -> Verdict:
+    def verdict(self, layer: Layer, place: Place = NOWHERE) -> Verdict:
         plain = isinstance(layer, Recurrent) and {(c.kind, c.activations[1]) for c in layer.cells} == {
             ("rnn", "tanh")
         }
         return Verdict(plain, "" if plain else "runs simple recurrent cells with tanh only")
 
-    def compile(self, name: str, cell: Cell, samples: Samples) -> "PlainCell":
+    def compile(self, name: str, cell: Cell, samples: Samples, place: Place = NOWHERE) -> "PlainCell":
         weights = np.concatenate([cell.weights_x, cell.weights_h], axis=1)
         return PlainCell(name, NUMBERS.quantise(weights), NUMBERS.quantise(cell.bias_x + cell.bias_h))
 

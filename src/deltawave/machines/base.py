@@ -7,14 +7,15 @@ one line in the entry point group `deltawave.machines` (or a call of `machines.r
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
-from deltawave.network.layers import Cell, Layer
+from deltawave.network.flow import NOWHERE, Place
+from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.options import Options, option
 
 Floats = NDArray[np.float32]
@@ -53,26 +54,45 @@ class Executor(Protocol):
         """h and c after the last step, float32 [hidden]."""
 
 
-class CompiledCell(Protocol):
-    """One direction of one layer, compiled. Arrays and scalars only, so that a program can be saved."""
+class LayerExecutor(Protocol):
+    """Runs a layer that keeps no state."""
+
+    def run(self, values: Sequence[Floats]) -> tuple[Floats, NDArray[np.bool_]]:
+        """The tensors that the layer works on -> its output, all float32, and the activity: bool [steps, columns]."""
+
+
+class Compiled(Protocol):
+    """A part of a network, compiled. Arrays and scalars only, so that a program can be saved."""
 
     @property
     def name(self) -> str:
-        """`layer`, or `layer/reverse`."""
+        """One of the layer's `cell_names`: `layer`, or `layer/reverse`."""
 
     @property
     def column_words(self) -> NDArray[np.int64] | None:
         """Weights fetched for a value that is sent, int64 [columns], by the columns of the activity: x, h and, for
         a reset before the product, r * h. None for a machine that sends everything."""
 
-    def executor(self, *, plain: bool = False) -> Executor:
-        """A fresh executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""
-
     def listing(self) -> str:
-        """The cell as text."""
+        """The part as text."""
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything, as arrays by name: `Machine.restore` is the inverse."""
+
+
+@runtime_checkable
+class CompiledCell(Compiled, Protocol):
+    """One direction of one recurrent layer, compiled."""
+
+    def executor(self, *, plain: bool = False) -> Executor:
+        """A fresh executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""
+
+
+class CompiledLayer(Compiled, Protocol):
+    """A layer that keeps no state, compiled."""
+
+    def layer_executor(self, *, plain: bool = False) -> LayerExecutor:
+        """An executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,28 +110,35 @@ class Machine(Options, ABC):
     name: str = option("", doc="Name of the instance")
     clock_hz: float = option(100e6, unit="Hz", doc="Clock frequency")
 
+    takes: ClassVar[tuple[type[Layer], ...]] = (Recurrent,)
+    """The kinds of layers with weights that it takes."""
+
     @abstractmethod
-    def verdict(self, layer: Layer) -> Verdict:
+    def verdict(self, layer: Layer, place: Place = NOWHERE) -> Verdict:
         """Whether the machine takes the layer, and why not."""
 
     @abstractmethod
-    def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
-        """Quantise and lay out one direction of a layer. Raises OptionError, CapacityError."""
+    def compile(self, name: str, cell: Cell, samples: Samples, place: Place = NOWHERE) -> CompiledCell:
+        """Quantise and lay out one direction of a recurrent layer. Raises OptionError, CapacityError."""
+
+    def compile_layer(self, layer: Layer, place: Place) -> CompiledLayer:
+        """Quantise and lay out any other layer that the verdict took. Raises OptionError, CapacityError."""
+        raise NotImplementedError(f"{self.name} takes {layer.kind} layers, but does not compile them")
 
     @abstractmethod
-    def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> CompiledCell:
-        """The compiled cell that `arrays` came from. Raises ProgramError for arrays that make no cell."""
+    def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Compiled:
+        """The compiled part that `arrays` came from. Raises ProgramError for arrays that make none."""
 
     @abstractmethod
-    def check(self, cells: Sequence[CompiledCell]) -> None:
+    def check(self, cells: Sequence[Compiled]) -> None:
         """Raise CapacityError if the cells do not fit together."""
 
     @abstractmethod
-    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
+    def timeline(self, cells: Sequence[Compiled], activity: Activity) -> Timeline:
         """When every unit worked, for what happened in a run."""
 
     @abstractmethod
-    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+    def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic of the run, each with its source."""
 
     @property
@@ -119,10 +146,14 @@ class Machine(Options, ABC):
         """Whether number formats are picked from data, so that a program without calibration is worth a note."""
         return True
 
-    def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
+    def figures(self, cells: Sequence[Compiled], activity: Activity) -> tuple[MachineFigure, ...]:
         """What only this machine has to tell of a run; nothing by default."""
         return ()
 
-    def bounds(self, cells: Sequence[CompiledCell]) -> tuple[MachineFigure, ...]:
+    def listing(self, cells: Sequence[Compiled]) -> str:
+        """The program as text: cell by cell."""
+        return "\n".join(cell.listing() for cell in cells)
+
+    def bounds(self, cells: Sequence[Compiled]) -> tuple[MachineFigure, ...]:
         """How long a step takes at least, as far as that is known before a run; nothing by default."""
         return ()

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from deltawave.machines.base import Activity, CompiledCell
+from deltawave.machines.base import Activity, Compiled
 
 
-def weights_fetched(cells: Iterable[CompiledCell], activity: Activity) -> float | None:
+def weights_fetched(cells: Iterable[Compiled], activity: Activity) -> float | None:
     """Weights fetched for the values sent over those of the dense cells; None if a cell sends everything."""
     fetched = dense = 0
     for cell in cells:

@@ -6,7 +6,7 @@ everything that must survive from call to call: the network's own state tensors 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from deltawave.errors import UnsupportedError
 from deltawave.files import PathLike
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
-from deltawave.machines.base import Activity, CompiledCell, Floats, Machine, Samples, Verdict
+from deltawave.machines.base import Activity, Compiled, Floats, Machine, Samples, Verdict
 from deltawave.machines.session import Outputs, Session, sequence_of
 from deltawave.network import (
     HostModel,
@@ -29,7 +29,8 @@ from deltawave.network import (
     capture,
     partition,
 )
-from deltawave.network.layers import Opaque
+from deltawave.network.flow import Flow, Place
+from deltawave.network.layers import Conv, Dense, Layer, Opaque
 from deltawave.network.streams import Item
 
 Progress = Callable[[str, int, int], None]
@@ -38,6 +39,8 @@ Data = Item | Sequence[Item]
 """An array, arrays by input name, or a list of these: see `as_streams`."""
 MAY_RECUR = ("LSTM", "GRU", "RNN", "Scan", "Loop")
 """Operators that, left unread, explain why a network seems to have no recurrent layer."""
+KINDS: Mapping[type[Layer], str] = {Recurrent: "recurrent", Dense: "dense", Conv: "convolutional"}
+"""Layers with weights, in words."""
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -46,7 +49,7 @@ def quiet(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """`cells`: the compiled directions of the layers taken, by name (`layer` or `layer/reverse`).
+    """`cells`: what the layers taken were compiled to, by name (`layer`, or `layer/reverse` for a second direction).
 
     `calibrated`: whether number formats were picked from data.
     """
@@ -54,13 +57,13 @@ class Program:
     network: Network
     machine: Machine
     verdicts: Mapping[str, Verdict]
-    cells: Mapping[str, CompiledCell]
+    cells: Mapping[str, Compiled]
     calibrated: bool
 
-    @property
-    def taken(self) -> tuple[Recurrent, ...]:
+    @cached_property
+    def taken(self) -> tuple[Layer, ...]:
         """The layers that run on the machine."""
-        return tuple(layer for layer in self.network.recurrent if self.verdicts[layer.name].takes)
+        return tuple(layer for layer in self.network.layers if self.verdicts[layer.name].takes)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -104,7 +107,7 @@ class Program:
     def listing(self) -> str:
         """The program as text: the machine, then every compiled cell."""
         head = f"program {self.network.name} for {self.machine.name}"
-        return "\n".join([head, *(cell.listing() for cell in self.cells.values())])
+        return f"{head}\n{self.machine.listing(list(self.cells.values()))}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,19 +142,42 @@ def compile_network(
 
     Raises UnsupportedError if the machine takes nothing, CapacityError if it does not fit, InputError for bad data.
     """
-    verdicts = {layer.name: machine.verdict(layer) for layer in network.layers}
-    taken = [layer for layer in network.recurrent if verdicts[layer.name].takes]
-    if not taken:
+    looked_at = look(network, machine)
+    verdicts = {name: verdict for name, (verdict, _) in looked_at.items()}
+    taken = [layer for layer in network.layers if verdicts[layer.name].takes]
+    if not any(layer.parameters for layer in taken):
         raise UnsupportedError(_nothing_taken(network, machine, verdicts))
-    samples = {} if calibration is None else sampled(network, taken, calibration)
-    cells: dict[str, CompiledCell] = {}
+    recurrent = [layer for layer in taken if isinstance(layer, Recurrent)]
+    samples = {} if calibration is None or not recurrent else sampled(network, recurrent, calibration)
+    cells: dict[str, Compiled] = {}
     for done, layer in enumerate(taken):
         progress("layers compiled", done, len(taken))
-        for name, cell in zip(layer.cell_names, layer.cells, strict=True):
-            cells[name] = machine.compile(name, cell, samples.get(name, Samples(None, None)))
+        cells.update(_compiled(machine, layer, samples, looked_at[layer.name][1]))
     progress("layers compiled", len(taken), len(taken))
     machine.check(list(cells.values()))
     return Program(network, machine, verdicts, cells, calibrated=calibration is not None)
+
+
+def look(network: Network, machine: Machine) -> dict[str, tuple[Verdict, Place]]:
+    """The machine's word on every layer in order, and where the layer stands among those taken before."""
+    flow, looked_at = Flow(network), dict[str, tuple[Verdict, Place]]()
+    taken: set[str] = set()
+    for layer in network.layers:
+        place = flow.place(layer, taken)
+        verdict = machine.verdict(layer, place)
+        looked_at[layer.name] = verdict, place
+        taken |= {layer.name} if verdict.takes else set()
+    return looked_at
+
+
+def _compiled(
+    machine: Machine, layer: Layer, samples: Mapping[str, Samples], place: Place
+) -> Iterator[tuple[str, Compiled]]:
+    if not isinstance(layer, Recurrent):
+        yield layer.name, machine.compile_layer(layer, place)
+        return
+    for name, cell in zip(layer.cell_names, layer.cells, strict=True):
+        yield name, machine.compile(name, cell, samples.get(name, Samples(None, None)), place)
 
 
 def sampled(network: Network, layers: Sequence[Recurrent], data: Data) -> dict[str, Samples]:
@@ -182,11 +208,13 @@ def stacked(calls: Iterable[Outputs]) -> Outputs:
 
 
 def _nothing_taken(network: Network, machine: Machine, verdicts: Mapping[str, Verdict]) -> str:
-    if not network.recurrent:
+    alike = [layer for layer in network.layers if isinstance(layer, machine.takes) and layer.parameters]
+    if not alike:
         unread = [layer for layer in network.layers if isinstance(layer, Opaque) and layer.kind in MAY_RECUR]
         hint = "".join(f" ({layer.kind} {layer.name}: {layer.why})" for layer in unread)
+        kinds = " and ".join(KINDS[kind] for kind in machine.takes)
         return (
-            f"{machine.name} takes recurrent layers and {network.name} has none{hint}; choose another machine"
+            f"{machine.name} takes {kinds} layers and {network.name} has none{hint}; choose another machine"
         )
-    reasons = "; ".join(f"{layer.name}: {verdicts[layer.name].reason}" for layer in network.recurrent)
+    reasons = "; ".join(f"{layer.name}: {verdicts[layer.name].reason}" for layer in alike)
     return f"{machine.name} takes no layer of {network.name} ({reasons}); choose another machine or other parameters"

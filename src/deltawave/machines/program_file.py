@@ -14,8 +14,8 @@ import msgspec
 from deltawave.arrays import read_npz, read_zip, write_npz, write_zip
 from deltawave.errors import DeltawaveError, InputError, OptionError, ProgramError
 from deltawave.files import MOST_BYTES, PathLike, contents
-from deltawave.machines.base import CompiledCell, Machine
-from deltawave.machines.program import Program
+from deltawave.machines.base import Compiled, Machine
+from deltawave.machines.program import Program, look
 from deltawave.machines.registry import families
 from deltawave.network import load
 from deltawave.options import nearest
@@ -110,8 +110,8 @@ def _manifest(members: Mapping[str, bytes], place: str) -> Manifest:
 def _program(manifest: Manifest, members: Mapping[str, bytes], place: str) -> Program:
     network = replace(load(members[NETWORK], states=manifest.states), name=manifest.network)
     machine = _machine(manifest.machine, place)
-    verdicts = {layer.name: machine.verdict(layer) for layer in network.layers}
-    cells: dict[str, CompiledCell] = {}
+    verdicts = {name: verdict for name, (verdict, _) in look(network, machine).items()}
+    cells: dict[str, Compiled] = {}
     for number, name in enumerate(manifest.cells):
         member = _cell_member(number)
         cells[name] = machine.restore(name, read_npz(members[member], f"{member} in {place}"))

@@ -7,14 +7,15 @@ memories.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.errors import InputError
-from deltawave.machines.base import Activity, Executor, Floats
-from deltawave.network import Call, HostSegment, MachineSegment, Recurrent, as_streams
+from deltawave.machines.base import Activity, CompiledCell, CompiledLayer, Executor, Floats
+from deltawave.network import Call, HostSegment, Layer, MachineSegment, Recurrent, as_streams
+from deltawave.network.partition import activations
 from deltawave.network.streams import Item
 
 if TYPE_CHECKING:
@@ -28,7 +29,15 @@ class Session:
 
     def __init__(self, program: Program, *, plain: bool = False, record: bool = True) -> None:
         self._program, self._record = program, record
-        self._executors = {name: cell.executor(plain=plain) for name, cell in program.cells.items()}
+        cells = program.cells.items()
+        self._executors = {
+            n: cell.executor(plain=plain) for n, cell in cells if isinstance(cell, CompiledCell)
+        }
+        self._layers = {
+            name: cast(CompiledLayer, cell).layer_executor(plain=plain)
+            for name, cell in cells
+            if name not in self._executors
+        }
         self._rows: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in program.cells}
         self.reset()
 
@@ -72,8 +81,24 @@ class Session:
 
     def _run_layer(self, segment: MachineSegment, values: dict[str, NDArray[np.generic]]) -> None:
         layer = segment.layer
-        assert isinstance(layer, Recurrent)
         values.update(segment.constants)
+        if isinstance(layer, Recurrent):
+            self._run_recurrent(segment, layer, values)
+        else:
+            self._run_stateless(segment, layer, values)
+
+    def _run_stateless(
+        self, segment: MachineSegment, layer: Layer, values: dict[str, NDArray[np.generic]]
+    ) -> None:
+        tensors = [np.asarray(values[name], np.float32) for name in activations(layer)]
+        output, happened = self._layers[layer.name].run(tensors)
+        if self._record:
+            self._rows[layer.name].append(happened)
+        values[segment.outputs[0]] = output
+
+    def _run_recurrent(
+        self, segment: MachineSegment, layer: Recurrent, values: dict[str, NDArray[np.generic]]
+    ) -> None:
         x = sequence_of(layer, values[layer.x])
         ran = [self._run_cell(layer, k, x, values) for k in range(len(layer.cells))]
         y = np.stack(ran, axis=1)

@@ -1,8 +1,9 @@
 """Networks: read from ONNX or PyTorch, split between machine and host, run in float as the reference."""
 
+from deltawave.network.flow import Feed, Flow, Place
 from deltawave.network.graph import Network, StateTensor, Tensor
 from deltawave.network.host import HostModel
-from deltawave.network.layers import Cell, Conv, Dense, Layer, Opaque, Pool, Recurrent
+from deltawave.network.layers import Cell, Conv, Dense, Layer, Opaque, Pointwise, Pool, Recurrent
 from deltawave.network.limits import Limits
 from deltawave.network.loading import load
 from deltawave.network.partition import HostSegment, MachineSegment, Segment, partition
@@ -15,7 +16,9 @@ __all__ = [
     "Cell",
     "Conv",
     "Dense",
+    "Feed",
     "FloatReference",
+    "Flow",
     "HostModel",
     "HostSegment",
     "Layer",
@@ -23,6 +26,8 @@ __all__ = [
     "MachineSegment",
     "Network",
     "Opaque",
+    "Place",
+    "Pointwise",
     "Pool",
     "Recurrent",
     "Segment",

@@ -31,6 +31,11 @@ class Layer:
     operations: int = 0
     shape: str = ""
 
+    @property
+    def cell_names(self) -> tuple[str, ...]:
+        """What it is compiled to on a machine: a recurrent layer to a cell a direction, any other to one."""
+        return (self.name,)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Cell:
@@ -117,16 +122,29 @@ class Conv(Layer):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pool(Layer):
-    """MaxPool, AveragePool or a global one (`kernel` empty)."""
+    """MaxPool, AveragePool or a global one (`kernel` empty). `counts_padding`: an average counts the padding, too."""
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
     pads: tuple[int, ...]
+    dilations: tuple[int, ...]
+    counts_padding: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pointwise(Layer):
+    """An operation on every element: Relu, Sigmoid, Tanh, Add, Sub, Mul or Max.
+
+    `constant`: the operand that is constant, float32, None if there is none; `constant_first`: where it stands.
+    """
+
+    constant: Floats | None = None
+    constant_first: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Opaque(Layer):
-    """A node known by its name only: activations, element-wise, reshapes, control flow. `why`: why no more is known."""
+    """A node known by its name only: reshapes, control flow, other operations. `why`: why no more is known."""
 
     attributes: dict[str, object] = field(default_factory=dict)
     why: str = ""

@@ -10,7 +10,7 @@ from deltawave.errors import NetworkError
 from deltawave.network.editing import IR_VERSION, Array
 from deltawave.network.graph import Network
 from deltawave.network.inference import infer
-from deltawave.network.layers import Layer, Recurrent
+from deltawave.network.layers import Layer, Pointwise, Recurrent
 from deltawave.network.onnx_types import reads
 
 
@@ -75,9 +75,16 @@ def _needs(node: onnx.NodeProto, layer: Layer, taken: bool) -> set[str]:
     if not taken:
         return reads(node)
     if not isinstance(layer, Recurrent):
-        return {str(node.input[0])}
+        return {str(name) for name in activations(layer)}
     states = () if layer.carried else (layer.initial("h"), layer.initial("c"))
     return {layer.x, *states} - {""}
+
+
+def activations(layer: Layer) -> tuple[str, ...]:
+    """The tensors that a layer which is not recurrent works on: its inputs without weights."""
+    if not isinstance(layer, Pointwise):
+        return layer.inputs[:1]
+    return layer.inputs if layer.constant is None else (layer.inputs[0 if not layer.constant_first else 1],)
 
 
 def _demanded(

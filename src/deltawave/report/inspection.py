@@ -9,7 +9,7 @@ from rich.table import Table
 
 from deltawave.errors import DeltawaveError
 from deltawave.machines.base import Machine, MachineFigure
-from deltawave.machines.program import compile_network
+from deltawave.machines.program import compile_network, look
 from deltawave.network import Network, Tensor
 from deltawave.network.layers import Cell, Layer, Opaque, Recurrent
 from deltawave.report.report import by_reason
@@ -64,7 +64,8 @@ def inspect(network: Network, machines: Sequence[Machine]) -> Inspection:
 
 
 def _taken(network: Network, machine: Machine) -> Taken:
-    verdicts = {layer.name: machine.verdict(layer) for layer in _weighty(network)}
+    looked_at = look(network, machine)
+    verdicts = {layer.name: looked_at[layer.name][0] for layer in _weighty(network)}
     work = {layer.name: layer.operations for layer in _weighty(network)}
     share = sum(work[name] for name, verdict in verdicts.items() if verdict.takes) / max(
         sum(work.values()), 1

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltawave.machines.base import CompiledCell
+from deltawave.machines.base import Compiled
 from deltawave.machines.fetched import weights_fetched
 from deltawave.machines.program import Run
-from deltawave.network.layers import Cell
+from deltawave.network.layers import Cell, Recurrent
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def sparsity_of(run: Run) -> Sparsity | None:
 
 def _cells(run: Run) -> Iterator[tuple[str, Cell]]:
     for layer in run.program.taken:
+        assert isinstance(layer, Recurrent), "what sends everything has no sparsity"
         yield from zip(layer.cell_names, layer.cells, strict=True)
 
 
@@ -73,7 +74,7 @@ def _cell_sparsity(run: Run, name: str, cell: Cell) -> CellSparsity:
     )
 
 
-def _zero_share(cells: Iterable[CompiledCell]) -> float:
+def _zero_share(cells: Iterable[Compiled]) -> float:
     """Zero weights over all weights of compiled cells: their arrays named weights..."""
     weights = [array for cell in cells for name, array in cell.arrays().items() if name.startswith("weights")]
     return sum(int(w.size - np.count_nonzero(w)) for w in weights) / max(sum(w.size for w in weights), 1)

@@ -29,17 +29,19 @@ class Work:
 
 
 def work_of(run: Run) -> Work:
-    """The work of a run. Free sizes on the host are those of the first call."""
+    """The work of a run. Free sizes are those of the first call, but for steps of recurrent layers taken."""
     taken = {layer.name for layer in run.program.taken}
-    machine = sum(layer.operations * _steps(run, layer) for layer in run.program.taken)
     calls = sum(len(stream) for stream in run.streams)
     sizes = _sizes(run)
-    host = [layer for layer in run.program.network.layers if layer.name not in taken and layer.operations]
-    return Work(machine, sum(layer.operations * _repeats(layer, sizes) for layer in host) * calls)
-
-
-def _steps(run: Run, layer: Recurrent) -> int:
-    return len(run.activity[layer.cell_names[0]])
+    machine = host = 0
+    for layer in run.program.network.layers:
+        if isinstance(layer, Recurrent) and layer.name in taken:
+            machine += layer.operations * len(run.activity[layer.cell_names[0]])
+        elif layer.name in taken:
+            machine += layer.operations * _repeats(layer, sizes) * calls
+        elif layer.operations:
+            host += layer.operations * _repeats(layer, sizes) * calls
+    return Work(machine, host)
 
 
 def _repeats(layer: Layer, sizes: tuple[Sizes, Sizes]) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deltawave.errors import OptionError, ProgramError
 from deltawave.kernels.block_float_cell import BlockFloatCell
 from deltawave.kernels.cell import CellKind
-from deltawave.machines.base import CompiledCell, Executor
+from deltawave.machines.base import Compiled, Executor
 from deltawave.machines.brainwave.assembler import Assembled
 from deltawave.machines.brainwave.cell_programs import GATES, MEMORIES, PEEPHOLES, CellShape, cell_program
 from deltawave.machines.brainwave.encoding import encode
@@ -134,7 +134,7 @@ def tiles_of(weights: Blocks, rows: slice) -> Tiles:
     )
 
 
-def brainwave_cell(cell: CompiledCell) -> BrainwaveCell:
+def brainwave_cell(cell: Compiled) -> BrainwaveCell:
     """The cell of a program that a Brainwave machine compiled."""
     assert isinstance(cell, BrainwaveCell)
     return cell

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deltawave.kernels.block_float_cell import BlockFloatCell
-from deltawave.machines.base import Activity, CompiledCell, MachineFigure
+from deltawave.machines.base import Activity, Compiled, MachineFigure
 from deltawave.machines.brainwave.cell_programs import GATES
 from deltawave.machines.brainwave.compiled import brainwave_cell
 
@@ -69,7 +69,7 @@ def sdm_cycles(sizes: Sizes, multipliers: int) -> int:
     return -(-sizes.products // multipliers) + udm_cycles(sizes)
 
 
-def bounds(machine: Brainwave, cells: Sequence[CompiledCell]) -> tuple[MachineFigure, ...]:
+def bounds(machine: Brainwave, cells: Sequence[Compiled]) -> tuple[MachineFigure, ...]:
     """Cycles of a step of all cells: both bounds, and what the machine takes when nothing is left of the first step."""
     sizes = [Sizes.of(brainwave_cell(cell).cell) for cell in cells]
     settled = {cell.name: np.ones((SETTLED_STEPS, 1), np.bool_) for cell in cells}
@@ -83,7 +83,7 @@ def bounds(machine: Brainwave, cells: Sequence[CompiledCell]) -> tuple[MachineFi
 
 
 def figures(
-    machine: Brainwave, cells: Sequence[CompiledCell], activity: Activity
+    machine: Brainwave, cells: Sequence[Compiled], activity: Activity
 ) -> tuple[MachineFigure, ...]:
     """Utilisation of the multipliers, and the cycles of the run beside both bounds."""
     runs = [(Sizes.of(brainwave_cell(cell).cell), len(activity[cell.name])) for cell in cells]

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from deltawave.errors import OptionError
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
-from deltawave.machines.base import Activity, CompiledCell, Machine, MachineFigure, Samples, Verdict
+from deltawave.machines.base import Activity, Compiled, CompiledCell, Machine, MachineFigure, Samples, Verdict
 from deltawave.machines.brainwave import compile as compiler
 from deltawave.machines.brainwave import cost, critical_path, timing
 from deltawave.machines.brainwave.compiled import brainwave_cell, restore
 from deltawave.machines.brainwave.isa import Limits, Space
+from deltawave.network.flow import NOWHERE, Place
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics.block_float import BlockFloat
 from deltawave.options import option
@@ -133,6 +134,7 @@ class Brainwave(Machine):
     def limits(self) -> Limits:
         """What a program may use."""
         return Limits(
+            native_dim=self.native_dim,
             mrf_entries=self.mrf_tiles,
             initial_vrf_entries=self.initial_vrf_entries,
             add_sub_vrf_entries=self.add_sub_vrf_entries,
@@ -177,13 +179,15 @@ class Brainwave(Machine):
             + self.reduction_extra_cycles
         )
 
-    def verdict(self, layer: Layer) -> Verdict:
+    def verdict(self, layer: Layer, place: Place = NOWHERE) -> Verdict:
         """Recurrent layers with sigmoid, tanh and relu."""
         if not isinstance(layer, Recurrent):
             return Verdict(False, "runs recurrent layers only, in this version")
         return next((Verdict(False, why) for why in map(_why_not, layer.cells) if why), Verdict(True))
 
-    def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
+    def compile(
+        self, name: str, cell: Cell, samples: Samples, place: Place = NOWHERE
+    ) -> CompiledCell:
         """Quantise one direction of a layer and write its program."""
         return compiler.compile_cell(self, name, cell, samples)
 
@@ -191,19 +195,19 @@ class Brainwave(Machine):
         """The compiled cell that `arrays` came from."""
         return restore(name, arrays)
 
-    def check(self, cells: Sequence[CompiledCell]) -> None:
+    def check(self, cells: Sequence[Compiled]) -> None:
         """All layers share the memories of one device."""
         used: Counter[Space] = Counter()
         for cell in cells:
             used.update(brainwave_cell(cell).program.entries_used())
         compiler.check_fit(self, "the layers together need", used, "fewer layers")
 
-    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
+    def timeline(self, cells: Sequence[Compiled], activity: Activity) -> Timeline:
         """When every unit worked."""
         runs = [(cell.name, brainwave_cell(cell).program, len(activity[cell.name])) for cell in cells]
         return timing.timeline(self, runs)
 
-    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+    def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic."""
         return cost.cost(self, cells, activity, timeline)
 
@@ -212,11 +216,11 @@ class Brainwave(Machine):
         """Block floating point finds its exponents itself."""
         return False
 
-    def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
+    def figures(self, cells: Sequence[Compiled], activity: Activity) -> tuple[MachineFigure, ...]:
         """Utilisation, and the cycles of a step beside the bounds of the critical-path analysis."""
         return critical_path.figures(self, cells, activity)
 
-    def bounds(self, cells: Sequence[CompiledCell]) -> tuple[MachineFigure, ...]:
+    def bounds(self, cells: Sequence[Compiled]) -> tuple[MachineFigure, ...]:
         """Cycles of a step beside the bounds of the critical-path analysis."""
         return critical_path.bounds(self, cells)
 

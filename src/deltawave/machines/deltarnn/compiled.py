@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltawave.errors import OptionError, ProgramError
 from deltawave.kernels.cell import GATES, MEMORIES, QuantisedCell
-from deltawave.machines.base import CompiledCell, Executor
+from deltawave.machines.base import Compiled, Executor
 from deltawave.machines.deltarnn.executors import NativeExecutor, PlainExecutor
 from deltawave.numerics import ActivationTable, Fixed
 
@@ -98,7 +98,7 @@ class DeltaCell:
         }
 
 
-def delta_cell(cell: CompiledCell) -> DeltaCell:
+def delta_cell(cell: Compiled) -> DeltaCell:
     """The cell of a program that a delta machine compiled."""
     assert isinstance(cell, DeltaCell)
     return cell

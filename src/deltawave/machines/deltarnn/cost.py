@@ -20,7 +20,7 @@ from deltawave.hardware.cost import AreaRow, Cost, EnergyRow, TrafficRow
 from deltawave.hardware.tasks import Cycles
 from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import MEMORIES, QuantisedCell
-from deltawave.machines.base import Activity, CompiledCell
+from deltawave.machines.base import Activity, Compiled
 from deltawave.machines.deltarnn import timing_edgedrnn, timing_spartus
 from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.published import POWERS, RESOURCES, built
@@ -63,16 +63,14 @@ class Work:
         return Work(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
 
-def cost(
-    machine: DeltaMachine, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline
-) -> Cost:
+def cost(machine: DeltaMachine, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
     """Energy, area and traffic of a run. activity: bool [steps, columns] by cell name."""
     work = sum((_work(machine, cell, activity) for cell in cells), Work())
     energy = (*_operations(machine, work), *_published(machine, cells, timeline))
     return Cost(OPERATIONS, energy, _area(machine, cells), _traffic(machine, work))
 
 
-def _work(machine: DeltaMachine, compiled: CompiledCell, activity: Activity) -> Work:
+def _work(machine: DeltaMachine, compiled: Compiled, activity: Activity) -> Work:
     cell, rows = delta_cell(compiled).cell, activity[compiled.name]
     columns, counts = machine.columns(cell), rows.sum(axis=0, dtype=np.int64)
     return Work(
@@ -112,7 +110,7 @@ def _operations(machine: DeltaMachine, work: Work) -> list[EnergyRow]:
     return [EnergyRow(name, picojoules, OPERATIONS, source) for name, (picojoules, source) in rows.items()]
 
 
-def _published(machine: DeltaMachine, cells: Sequence[CompiledCell], timeline: Timeline) -> list[EnergyRow]:
+def _published(machine: DeltaMachine, cells: Sequence[Compiled], timeline: Timeline) -> list[EnergyRow]:
     """Measured watts times the run's time, for what the measured board can run."""
     if any(delta_cell(cell).cell.kind not in machine.published_cells for cell in cells):
         return []
@@ -141,7 +139,7 @@ def _bytes(bits: int) -> int:
     return -(-bits // 8)
 
 
-def _area(machine: DeltaMachine, cells: Sequence[CompiledCell]) -> tuple[AreaRow, ...]:
+def _area(machine: DeltaMachine, cells: Sequence[Compiled]) -> tuple[AreaRow, ...]:
     bits = machine.on_chip_bits([delta_cell(cell).cell for cell in cells])
     blocks = sum(-(-size // BRAM36_BITS) for size in bits.values())
     logic = (

@@ -13,11 +13,12 @@ from deltawave.hardware.cost import Cost
 from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.base import Activity, CompiledCell, Machine, Samples, Verdict
+from deltawave.machines.base import Activity, Compiled, CompiledCell, Machine, Samples, Verdict
 from deltawave.machines.deltarnn import cost, timing
 from deltawave.machines.deltarnn.compile import compile_cell
 from deltawave.machines.deltarnn.compiled import delta_cell, restore
 from deltawave.machines.deltarnn.cost import Columns
+from deltawave.network.flow import NOWHERE, Place
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.numerics import Fixed
 from deltawave.numerics.fixed import Overflow
@@ -103,7 +104,7 @@ class DeltaMachine(Machine):
         """Thresholds for inputs and states of a layer, in the network's own units."""
         return self.theta_layers.get(layer, (self.theta_input, self.theta_hidden))
 
-    def verdict(self, layer: Layer) -> Verdict:
+    def verdict(self, layer: Layer, place: Place = NOWHERE) -> Verdict:
         """Recurrent layers without peepholes and clipping; cells the published machine lacks as an extension."""
         if not isinstance(layer, Recurrent):
             return Verdict(False, "runs recurrent layers only")
@@ -135,7 +136,7 @@ class DeltaMachine(Machine):
             return "the published machine resets after the product; ours adds a second pass that sends r * h"
         return ""
 
-    def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
+    def compile(self, name: str, cell: Cell, samples: Samples, place: Place = NOWHERE) -> CompiledCell:
         """Quantise one direction of a layer."""
         return compile_cell(self, name, cell, samples)
 
@@ -143,7 +144,7 @@ class DeltaMachine(Machine):
         """The compiled cell that `arrays` came from."""
         return restore(name, arrays)
 
-    def check(self, cells: Sequence[CompiledCell]) -> None:
+    def check(self, cells: Sequence[Compiled]) -> None:
         """Thresholds by layer name layers that are there. Machines add what must fit."""
         layers = {cell.name.removesuffix("/reverse") for cell in cells}
         for name in self.theta_layers:
@@ -152,11 +153,11 @@ class DeltaMachine(Machine):
                     f"{self.name}: theta_layers names {name!r}, which is no layer it runs; {nearest(name, layers)}"
                 )
 
-    def timeline(self, cells: Sequence[CompiledCell], activity: Activity) -> Timeline:
+    def timeline(self, cells: Sequence[Compiled], activity: Activity) -> Timeline:
         """When every unit worked."""
         return timing.timeline(self, cells, activity)
 
-    def cost(self, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+    def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic."""
         return cost.cost(self, cells, activity, timeline)
 
@@ -212,7 +213,7 @@ def check_memory(machine: str, bits: int, capacity_bytes: int) -> None:
         )
 
 
-def weights_of(cell: CompiledCell) -> int:
+def weights_of(cell: Compiled) -> int:
     """Stored weights of a cell, its biases included."""
     c = delta_cell(cell).cell
     return int(c.weights_x.size + c.weights_h.size + c.bias.size)

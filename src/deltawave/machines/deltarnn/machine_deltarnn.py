@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.base import CompiledCell
+from deltawave.machines.base import Compiled
 from deltawave.machines.deltarnn import cost, timing_deltarnn
 from deltawave.machines.deltarnn.cost import Columns
 from deltawave.machines.deltarnn.machine import DeltaMachine, check_memory, weights_of
@@ -69,7 +69,7 @@ class DeltaRNN(DeltaMachine):
         1_879_040, unit="B", doc="Weight memory", source="[derived] 457.5 BRAM36 less 50 for states, ours"
     )
 
-    def check(self, cells: Sequence[CompiledCell]) -> None:
+    def check(self, cells: Sequence[Compiled]) -> None:
         """All weights stay on chip."""
         super().check(cells)
         check_memory(

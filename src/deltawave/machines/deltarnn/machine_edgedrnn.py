@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deltawave.errors import CapacityError
 from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.base import CompiledCell
+from deltawave.machines.base import Compiled
 from deltawave.machines.deltarnn import cost, timing_edgedrnn
 from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.cost import Columns
@@ -61,7 +61,7 @@ class EdgeDRNN(DeltaMachine):
     max_layer_size: int = option(1024, doc="Longest state vector", source="[text] RTL")
     dram_bytes: int = option(1 << 29, unit="B", doc="DRAM for weights", source="[recall] 512 MB on the board")
 
-    def check(self, cells: Sequence[CompiledCell]) -> None:
+    def check(self, cells: Sequence[Compiled]) -> None:
         """The state memory holds a few layers; the weights lie in DRAM."""
         super().check(cells)
         if len(cells) > self.max_layers:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from deltawave.errors import OptionError
 from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.base import Activity, CompiledCell, MachineFigure, Samples
+from deltawave.machines.base import Activity, Compiled, CompiledCell, MachineFigure, Samples
 from deltawave.machines.deltarnn import cost, timing_spartus
 from deltawave.machines.deltarnn.compile import compile_cell
 from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.cost import Columns
 from deltawave.machines.deltarnn.machine import CellName, DeltaMachine, check_memory
+from deltawave.network.flow import NOWHERE, Place
 from deltawave.network.layers import Cell
 from deltawave.options import option
 
@@ -79,17 +80,17 @@ class Spartus(DeltaMachine):
                 f"{self.name}: prune_gamma = {self.prune_gamma} is a fraction from 0 up to, not including, 1"
             )
 
-    def compile(self, name: str, cell: Cell, samples: Samples) -> CompiledCell:
+    def compile(self, name: str, cell: Cell, samples: Samples, place: Place = NOWHERE) -> CompiledCell:
         """Quantise one direction of a layer, pruned if prune_gamma says so."""
         return compile_cell(self, name, cell, samples, pes=self.array_pes, gamma=self.prune_gamma)
 
-    def check(self, cells: Sequence[CompiledCell]) -> None:
+    def check(self, cells: Sequence[Compiled]) -> None:
         """All weights stay on chip, with their indices."""
         super().check(cells)
         bits = sum(timing_spartus.stored_bits(self, delta_cell(cell).cell) for cell in cells)
         check_memory(self.name, bits, self.weight_memory_bytes)
 
-    def figures(self, cells: Sequence[CompiledCell], activity: Activity) -> tuple[MachineFigure, ...]:
+    def figures(self, cells: Sequence[Compiled], activity: Activity) -> tuple[MachineFigure, ...]:
         """How evenly the arrays are loaded, and how full the balanced columns are."""
         balance = timing_spartus.balance(self, cells, activity)
         padding = timing_spartus.padding(self, [delta_cell(cell).cell for cell in cells])

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from deltawave.hardware.tasks import Cycles
 from deltawave.hardware.timeline import Part, Timeline, simulate
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.base import Activity, CompiledCell
+from deltawave.machines.base import Activity, Compiled
 from deltawave.machines.deltarnn.compiled import delta_cell
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Sent:
 
 def timeline(
     machine: DeltaMachine,
-    cells: Sequence[CompiledCell],
+    cells: Sequence[Compiled],
     activity: Activity,
     *,
     detail_steps: int = DETAIL_STEPS,
@@ -70,7 +70,7 @@ def timeline(
     )
 
 
-def _part(machine: DeltaMachine, compiled: CompiledCell, rows: NDArray[np.bool_], detail_steps: int) -> Part:
+def _part(machine: DeltaMachine, compiled: Compiled, rows: NDArray[np.bool_], detail_steps: int) -> Part:
     cell = delta_cell(compiled).cell
     assert rows.shape == (len(rows), cell.columns)
     stretch = max(1, COLUMNS_A_STRETCH // cell.columns)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from deltawave.hardware.tasks import Cycles, GraphOfSteps, Link, TaskGraph
 from deltawave.kernels.cell import QuantisedCell
-from deltawave.machines.base import Activity, CompiledCell
+from deltawave.machines.base import Activity, Compiled
 from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.timing import Sent, divide_up, rounds_a_step, sent_in
 from deltawave.sparsity.cbcsc import column_lengths
@@ -88,7 +88,7 @@ def places_of_columns(machine: Spartus, cell: QuantisedCell) -> tuple[Cycles, Cy
     return np.r_[: cell.inputs, inputs + state, state], np.array([inputs + hidden, hidden])
 
 
-def balance(machine: Spartus, cells: Sequence[CompiledCell], activity: Activity) -> float:
+def balance(machine: Spartus, cells: Sequence[Compiled], activity: Activity) -> float:
     """Mean work of an array over that of the fullest, over all steps: 1 when the arrays finish together."""
     fullest = mean = 0.0
     for compiled in cells:

@@ -11,6 +11,7 @@ from deltawave.network.onnx_types import free_names, subgraphs
 from deltawave.network.typed_layers.common import Shapes, opaque
 from deltawave.network.typed_layers.conv import conv_layer, pool_layer
 from deltawave.network.typed_layers.dense import dense_layer
+from deltawave.network.typed_layers.pointwise import OPERATIONS, pointwise_layer
 from deltawave.network.typed_layers.recurrent import KINDS, recurrent_layer
 from deltawave.network.values import Values
 
@@ -34,6 +35,8 @@ def _layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
         return conv_layer(values, node, shapes)
     if node.op_type in POOLS:
         return pool_layer(node, shapes)
+    if node.op_type in OPERATIONS:
+        return pointwise_layer(values, node, shapes)
     return opaque(node, shapes)
 
 

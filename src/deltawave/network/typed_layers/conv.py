@@ -60,6 +60,8 @@ def pool_layer(node: onnx.NodeProto, shapes: Shapes) -> Layer:
         kernel=kernel,
         strides=tuple(flags.get("strides", [1] * len(kernel))),
         pads=pads,
+        dilations=tuple(flags.get("dilations", [1] * len(kernel))),
+        counts_padding=bool(flags.get("count_include_pad", 0)),
     )
 
 
