@@ -71,13 +71,15 @@ class Blocks:
         )
 
 
-def product(matrix: Blocks, vector: Blocks) -> NDArray[np.float32]:
-    """matrix [rows, blocks, block] times vector [blocks, block], float32 [rows]."""
-    dots = np.einsum("rbk,bk->rb", matrix.mantissas.astype(np.int64), vector.mantissas.astype(np.int64))
-    exponents = matrix.exponents.astype(np.int64) + vector.exponents
-    shift = exponents + 2 - matrix.format.mantissa_bits - vector.format.mantissa_bits
+def product(matrix: Blocks, vectors: Blocks) -> NDArray[np.float32]:
+    """matrix [rows, blocks, block] times vectors [..., blocks, block], float32 [..., rows]."""
+    dots = np.einsum(
+        "rbk,...bk->...rb", matrix.mantissas.astype(np.int64), vectors.mantissas.astype(np.int64)
+    )
+    exponents = matrix.exponents.astype(np.int64) + vectors.exponents[..., np.newaxis, :]
+    shift = exponents + 2 - matrix.format.mantissa_bits - vectors.format.mantissa_bits
     terms = np.ldexp(dots.astype(np.float32), shift).astype(np.float32)
-    total = np.zeros(len(terms), np.float32)
-    for term in terms.T:
-        total += term
+    total = np.zeros(terms.shape[:-1], np.float32)
+    for block in range(terms.shape[-1]):
+        total += terms[..., block]
     return total

@@ -1,6 +1,6 @@
 """Random cells, and a machine as small as they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -21,9 +21,16 @@ class SmallMachine:
     native_dim: int = 4
     mantissa_bits: int = 5
     limits: Limits = Limits(
-        mrf_entries=1000, initial_vrf_entries=100, add_sub_vrf_entries=100, multiply_vrf_entries=100
+        native_dim=4,
+        mrf_entries=1000,
+        initial_vrf_entries=100,
+        add_sub_vrf_entries=100,
+        multiply_vrf_entries=100,
     )
     name: str = "BW_SMALL"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", replace(self.limits, native_dim=self.native_dim))
 
 
 def compiled(machine: SmallMachine, cell: Cell, name: str = "layer") -> BrainwaveCell:

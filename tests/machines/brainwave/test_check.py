@@ -9,13 +9,30 @@ from hypothesis import strategies as st
 
 from deltawave.errors import OptionError, ProgramError
 from deltawave.machines.brainwave.check import check
-from deltawave.machines.brainwave.isa import BwProgram, Memory, chains
+from deltawave.machines.brainwave.isa import (
+    BwProgram,
+    Instruction,
+    Memory,
+    Opcode,
+    Register,
+    Window,
+)
 from deltawave.machines.brainwave.listing import parse
 from deltawave.machines.brainwave.semantics import Interpreter, Tiles
 from deltawave.numerics.block_float import BlockFloat
-from machines.brainwave.random_programs import LIMITS, WAYS_TO_BREAK, broken, programs
-
-NATIVE = 3
+from machines.brainwave.random_programs import (
+    COLS,
+    END,
+    ENTRIES,
+    LIMITS,
+    NATIVE,
+    ROWS,
+    WAYS_TO_BREAK,
+    WINDOW,
+    broken,
+    programs,
+    s_wr,
+)
 
 
 @settings(deadline=None, max_examples=50)
@@ -31,7 +48,7 @@ def test_legal_programs_pass_and_send_what_they_write(program: BwProgram, seed: 
     npu.run("preamble")
     sent = sum(
         chain.entries_written
-        for chain in chains(program.body)
+        for chain in program.chains("body")
         for write in chain.writes
         if write.memory is Memory.NETQ
     )
@@ -87,8 +104,8 @@ BODY = "s_wr rows 2\n s_wr cols 1\n"
             "instruction 4 of the body (v_wr AddSubVrf.2 0): there is no MFU 2; they go from 0 to 1",
         ),
         (
-            "s_wr cols 4\n v_rd InitialVrf 3\n v_wr NetQ\n end_chain",
-            "instruction 4 of the body (v_rd InitialVrf 3) reaches from entry 3 to 6; InitialVrf has 0 to 5",
+            "s_wr cols 4\n v_rd InitialVrf 51\n v_wr NetQ\n end_chain",
+            "instruction 4 of the body (v_rd InitialVrf 51) reaches from entry 51 to 54; InitialVrf has 0 to 53",
         ),
         (
             "v_rd InitialVrf 1\n v_wr NetQ\n end_chain",
@@ -113,6 +130,113 @@ def test_rules(body: str, message: str) -> None:
     with pytest.raises(ProgramError) as error:
         check(parse("vectors_per_step 1\ndram_vectors 1\ndram_tiles 2\n" + START + BODY + body), LIMITS)
     assert str(error.value) == message
+
+
+READ, WRITE = Instruction(Opcode.V_RD, Memory.INITIAL_VRF), Instruction(Opcode.V_WR, Memory.NETQ)
+ADD_EACH, TANH = Instruction(Opcode.VV_ADD, index=1, each=True), Instruction(Opcode.V_TANH)
+MOVE = [Instruction(Opcode.M_RD, Memory.DRAM), Instruction(Opcode.M_WR, Memory.MATRIX_RF)]
+PIXELS = Window(NATIVE, 2, 2, 4, kernel_width=2, rows=2)
+HUGE = Window(NATIVE, 10, 10, 1)
+EVERYWHERE = Window(NATIVE, 1, 1, 1, rows=1 << 11, columns=1 << 10)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    programs(),
+    st.sampled_from(
+        [
+            (PIXELS, [s_wr(WINDOW, 99)], 0, "there is no window 99; they go from 1 to {last}, and 0 is none"),
+            (PIXELS, [s_wr(WINDOW, -1)], 0, "there is no window -1; they go from 1 to {last}, and 0 is none"),
+            (
+                PIXELS,
+                [s_wr(WINDOW, 0), s_wr(COLS, 1), READ, TANH, ADD_EACH, WRITE, END],
+                4,
+                "takes another operand for each window, and there is none; s_wr window comes before",
+            ),
+            (
+                PIXELS,
+                [s_wr(COLS, 4), READ, WRITE, END],
+                1,
+                "reads 4 vectors, where a window has 3; s_wr cols 3 comes before",
+            ),
+            (
+                PIXELS,
+                [s_wr(COLS, 3), replace(READ, index=ENTRIES - 7), WRITE, END],
+                1,
+                "reaches from entry 47 to 54; InitialVrf has 0 to 53",
+            ),
+            (
+                PIXELS,
+                [s_wr(COLS, 3), READ, replace(ADD_EACH, index=ENTRIES - 5), WRITE, END],
+                2,
+                "reaches from entry 49 to 54; AddSubVrf has 0 to 53",
+            ),
+            (
+                PIXELS,
+                [s_wr(COLS, 3), READ, replace(WRITE, memory=Memory.INITIAL_VRF, index=ENTRIES - 5), END],
+                2,
+                "reaches from entry 49 to 54; InitialVrf has 0 to 53",
+            ),
+            (
+                PIXELS,
+                [s_wr(COLS, 3), replace(READ, memory=Memory.NETQ), WRITE, END],
+                1,
+                "takes 6 vectors from NetQ, where 0 wait",
+            ),
+            (
+                HUGE,
+                [s_wr(COLS, 1), READ, WRITE, END],
+                1,
+                "reaches from entry 0 to 99; InitialVrf has 0 to 53",
+            ),
+            (
+                EVERYWHERE,
+                [s_wr(COLS, 1), READ, WRITE, END],
+                1,
+                "starts a chain of 1 vectors for each of 2097152 windows; a chain writes at most 1048576 vectors",
+            ),
+            (PIXELS, [*MOVE, END], 0, "moves a matrix under a window; s_wr window 0 comes before"),
+        ]
+    ),
+)
+def test_rules_of_windows(program: BwProgram, breach: tuple[Window, list[Instruction], int, str]) -> None:
+    window, code, at, rule = breach
+    windows = (*program.windows, window)
+    start = [s_wr(ROWS, 1), s_wr(COLS, 1), s_wr(WINDOW, len(windows))]
+    wrong = replace(program, windows=windows, body=(*program.body, *start, *code))
+    with pytest.raises(ProgramError) as error:
+        check(wrong, LIMITS)
+    position, colon = len(program.body) + len(start) + at + 1, ":" if rule.startswith("there") else ""
+    where = f"instruction {position} of the body ({code[at]}){colon}"
+    assert str(error.value) == f"{where} {rule.format(last=len(windows))}"
+
+
+def test_a_window_of_another_machine() -> None:
+    program = BwProgram((), (), windows=(PIXELS, replace(PIXELS, native=400)))
+    with pytest.raises(ProgramError) as error:
+        check(program, LIMITS)
+    assert str(error.value) == (
+        "window 2 has native vectors of 400 elements, the machine of 3; compile the network for this machine"
+    )
+
+
+def test_a_program_without_windows_has_none_to_set() -> None:
+    check(BwProgram((), (s_wr(Register.WINDOW, 0),)), LIMITS)
+    with pytest.raises(ProgramError) as error:
+        check(BwProgram((), (s_wr(Register.WINDOW, 1),)), LIMITS)
+    assert str(error.value) == (
+        "instruction 1 of the body (s_wr window 1): there is no window 1; the program has none"
+    )
+
+
+def test_all_of_a_map_must_have_been_written() -> None:
+    text = "s_wr window 1\n v_rd InitialVrf 0\n v_wr NetQ\n end_chain"
+    windows = "window native=3 height=1 width=2 channels=3\n"
+    with pytest.raises(ProgramError) as error:
+        check(parse("dram_vectors 1\n" + windows + START + BODY + text), LIMITS)
+    assert str(error.value) == (
+        "instruction 4 of the body (v_rd InitialVrf 0) reads entry 1 of InitialVrf, which was never written"
+    )
 
 
 def test_registers_are_set_in_each_section() -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from deltawave.errors import OptionError, ProgramError
 from deltawave.machines.brainwave.isa import (
+    COUNTS,
     MEMORIES,
     PER_MFU,
     SECTIONS,
@@ -25,7 +26,6 @@ from deltawave.machines.brainwave.isa import (
     Register,
     SectionName,
     Space,
-    chains,
 )
 
 POINTWISE = "a point-wise operation"
@@ -45,14 +45,20 @@ MAY_FOLLOW = {
 
 def check(program: BwProgram, limits: Limits) -> None:
     """Raise ProgramError for a program that breaks a rule, naming the instruction; OptionError for a bad count."""
-    for name in ("vectors_per_step", "tiles_before", "dram_vectors", "dram_tiles"):
+    for name in COUNTS:
         if not 0 <= getattr(program, name) <= limits.dram_entries:
             raise OptionError(
                 f"{name} = {getattr(program, name)} is out of range; it goes from 0 to {limits.dram_entries}"
             )
-    for name in SECTIONS:
-        _check_order(program, name)
-        _check_registers(program, name)
+    for number, window in enumerate(program.windows, 1):
+        if window.native != limits.native_dim:
+            raise ProgramError(
+                f"window {number} has native vectors of {window.native} elements, the machine of "
+                f"{limits.native_dim}; compile the network for this machine"
+            )
+    for section in SECTIONS:
+        _check_order(program, section)
+        _check_registers(program, section)
     _check_memories(program, limits)
 
 
@@ -89,7 +95,16 @@ def _check_registers(program: BwProgram, section: SectionName) -> None:
                 f"{place(program, section, position)} comes before {unset[0].value} is set; "
                 f"the {section} starts with s_wr {unset[0].value}"
             )
-        if register is not None and instruction.value < 1:
+        if register is Register.WINDOW and not 0 <= instruction.value <= len(program.windows):
+            has = (
+                f"they go from 1 to {len(program.windows)}, and 0 is none"
+                if program.windows
+                else "the program has none"
+            )
+            raise ProgramError(
+                f"{place(program, section, position)}: there is no window {instruction.value}; {has}"
+            )
+        if register in (Register.ROWS, Register.COLS) and instruction.value < 1:
             raise ProgramError(
                 f"{place(program, section, position)}: {register.value} is at least 1, not {instruction.value}"
             )
@@ -117,8 +132,9 @@ def _check_memories(program: BwProgram, limits: Limits) -> None:
 
 def _accesses(program: BwProgram, section: SectionName, limits: Limits) -> Iterator[tuple[str, Access]]:
     """Every read and write, chain by chain, with the instruction's place."""
-    for chain in chains(program.section(section)):
+    for chain in program.chains(section):
         _check_mfus(program, section, chain, limits)
+        _check_window(program, section, chain, limits)
         for access in chain.accesses:
             yield place(program, section, access.position), access
 
@@ -130,6 +146,34 @@ def _check_mfus(program: BwProgram, section: SectionName, chain: Chain, limits: 
             raise ProgramError(
                 f"{place(program, section, position)} needs an MFU {mfu}; there are {limits.mfus}, "
                 "counted from 0: split the chain"
+            )
+
+
+def _check_window(program: BwProgram, section: SectionName, chain: Chain, limits: Limits) -> None:
+    """Whether the chain may run under its window, or without one."""
+    window, start = chain.window, place(program, section, chain.first)
+    if window is None:
+        _check_no_operand_for_each(program, section, chain)
+    elif chain.moves_matrix:
+        raise ProgramError(f"{start} moves a matrix under a window; s_wr window 0 comes before")
+    elif chain.cols != window.vectors:
+        raise ProgramError(
+            f"{start} reads {chain.cols} vectors, where a window has {window.vectors}; "
+            f"s_wr cols {window.vectors} comes before"
+        )
+    elif chain.entries_written > limits.dram_entries:
+        raise ProgramError(
+            f"{start} starts a chain of {chain.width} vectors for each of {window.count} windows; "
+            f"a chain writes at most {limits.dram_entries} vectors"
+        )
+
+
+def _check_no_operand_for_each(program: BwProgram, section: SectionName, chain: Chain) -> None:
+    for position, instruction in enumerate(chain.instructions, chain.first):
+        if instruction.each:
+            raise ProgramError(
+                f"{place(program, section, position)} takes another operand for each window, and there is none; "
+                "s_wr window comes before"
             )
 
 

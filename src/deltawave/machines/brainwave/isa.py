@@ -14,10 +14,17 @@ Decided here where the papers are silent:
 - A chain reads all its operands before it writes.
 - DRAM has two index spaces, one of vectors and one of tiles.
 - The preamble and the body set rows and cols before their first chain; s_wr is outside of chains.
+
+Ours, since the papers name a circuit that unrolls the windows of a convolution but no instruction for it: the register
+`window`. While it is k > 0, v_rd reads not `cols` vectors but every `cols` vectors of the program's k-th `Window`, and
+the chain is run once for each of its windows. What a chain under a window writes, and an operand read `each`, has for
+every vector of the chain the windows one behind the other: vector r of window w is at index + r * windows + w. Other
+operands are the same for all windows. All windows are read before the first is written. NetQ is sent vectors in the
+order of entries. Matrices are not moved under a window. A section begins with window = 0.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Literal
 
@@ -39,10 +46,11 @@ class Memory(Enum):
 
 
 class Register(Enum):
-    """A control register: the size of a matrix in native tiles."""
+    """A control register: the size of a matrix in native tiles, and which window (0: none)."""
 
     ROWS = "rows"
     COLS = "cols"
+    WINDOW = "window"
 
 
 class Unit(Enum):
@@ -113,7 +121,8 @@ UNITS = {
 class Instruction:
     """One instruction. Operands it does not take stay at their defaults; NetQ has no index.
 
-    `mfu`: whose AddSubVrf or MultiplyVrf. Raises OptionError for operands that do not belong to the opcode.
+    `mfu`: whose AddSubVrf or MultiplyVrf. `each`: the operand is another one for every window.
+    Raises OptionError for operands that do not belong to the opcode.
     """
 
     opcode: Opcode
@@ -122,6 +131,7 @@ class Instruction:
     index: int = 0
     register: Register | None = None
     value: int = 0
+    each: bool = False
 
     def __post_init__(self) -> None:
         for name, is_given, belongs in (
@@ -134,6 +144,7 @@ class Instruction:
             ("mfu", self.mfu, self.memory in PER_MFU),
             ("index", self.index, self.has_index),
             ("value", self.value, self.opcode is Opcode.S_WR),
+            ("each", self.each, self.opcode in UNITS and self.has_index),
         ):
             if number and not belongs:
                 raise OptionError(f"{self.opcode.value} takes no {name} here; it was given {number}")
@@ -152,13 +163,19 @@ class Instruction:
             words.append(str(self.index))
         if self.register is not None:
             words += [self.register.value, str(self.value)]
+        if self.each:
+            words.append("each")
         return " ".join(words)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a program may use: MFUs, and the entries of each memory (native vectors, or native tiles of MatrixRf)."""
+    """What a program may use: MFUs, and the entries of each memory (native vectors, or native tiles of MatrixRf).
 
+    `native_dim`: elements of a native vector.
+    """
+
+    native_dim: int
     mrf_entries: int
     initial_vrf_entries: int
     add_sub_vrf_entries: int
@@ -177,12 +194,95 @@ class Limits:
         }[memory]
 
 
+LARGEST_SIZE = 1 << 24
+MAY_BE_ZERO = ("top", "left", "lowest")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A map of features, and the windows over it, row by row.
+
+    The map has `height` x `width` pixels of `channels` values: in a register file or DRAM, ceil(channels / native)
+    planes, each with a native vector for every pixel, row by row; in NetQ, the pixels' values one behind the other. A
+    window has `kernel_height` x `kernel_width` pixels, `dilation` apart, their values one behind the other and filled
+    up with zeros to whole native vectors. The first window begins `top` rows above and `left` columns left of the map;
+    what lies outside is zero, or with `lowest` minus infinity. Raises OptionError for sizes that are not positive.
+    """
+
+    native: int
+    height: int
+    width: int
+    channels: int
+    kernel_height: int = 1
+    kernel_width: int = 1
+    row_stride: int = 1
+    column_stride: int = 1
+    row_dilation: int = 1
+    column_dilation: int = 1
+    top: int = 0
+    left: int = 0
+    rows: int = 1
+    columns: int = 1
+    lowest: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name not in MAY_BE_ZERO and not 1 <= value < LARGEST_SIZE:
+                raise OptionError(
+                    f"window: {field.name} = {value} is out of range; it goes from 1 to {LARGEST_SIZE - 1}"
+                )
+        for name in ("top", "left"):
+            if not -LARGEST_SIZE < getattr(self, name) < LARGEST_SIZE:
+                raise OptionError(
+                    f"window: {name} = {getattr(self, name)} is out of range; "
+                    f"it goes from {1 - LARGEST_SIZE} to {LARGEST_SIZE - 1}"
+                )
+        if self.lowest not in (0, 1):
+            raise OptionError(f"window: lowest = {self.lowest} is out of range; it goes from 0 to 1")
+
+    def __str__(self) -> str:
+        """As it is listed, defaults left out: `window native=4 height=28 width=28 channels=1 kernel_height=3`."""
+        given = [(field, getattr(self, field.name)) for field in fields(self)]
+        return " ".join(["window", *(f"{field.name}={n}" for field, n in given if n != field.default)])
+
+    @property
+    def count(self) -> int:
+        """How many windows there are."""
+        return self.rows * self.columns
+
+    @property
+    def planes(self) -> int:
+        """Native vectors of a pixel."""
+        return -(-self.channels // self.native)
+
+    @property
+    def map_entries(self) -> int:
+        """Native vectors of the map in a register file."""
+        return self.planes * self.height * self.width
+
+    @property
+    def packed_entries(self) -> int:
+        """Native vectors of the map in NetQ."""
+        return -(-self.height * self.width * self.channels // self.native)
+
+    @property
+    def vectors(self) -> int:
+        """Native vectors of a window."""
+        return -(-self.kernel_height * self.kernel_width * self.channels // self.native)
+
+
+COUNTS = ("vectors_per_step", "tiles_before", "dram_vectors", "dram_tiles")
+"""The numbers of a program besides its instructions."""
+
+
 @dataclass(frozen=True)
 class BwProgram:
     """A program: the scalar core issues the preamble once and the body in every time step.
 
     NetQ receives `tiles_before` tiles before the preamble and `vectors_per_step` vectors before each step. DRAM holds
-    `dram_vectors` vectors and `dram_tiles` tiles from the start, from index 0 on.
+    `dram_vectors` vectors and `dram_tiles` tiles from the start, from index 0 on. The register `window` counts
+    `windows` from 1.
     """
 
     preamble: tuple[Instruction, ...]
@@ -191,10 +291,15 @@ class BwProgram:
     tiles_before: int = 0
     dram_vectors: int = 0
     dram_tiles: int = 0
+    windows: tuple[Window, ...] = ()
 
     def section(self, name: SectionName) -> tuple[Instruction, ...]:
         """The preamble or the body."""
         return self.preamble if name == "preamble" else self.body
+
+    def chains(self, name: SectionName) -> "tuple[Chain, ...]":
+        """The chains of the preamble or the body, which must have been checked."""
+        return chains(self.section(name), self.windows)
 
     def entries_used(self) -> dict[Space, int]:
         """How many entries of each index space it needs."""
@@ -202,7 +307,7 @@ class BwProgram:
             (Memory.DRAM, 0, False): self.dram_vectors,
             (Memory.DRAM, 0, True): self.dram_tiles,
         }
-        for chain in (*chains(self.preamble), *chains(self.body)):
+        for chain in (*self.chains("preamble"), *self.chains("body")):
             for access in chain.accesses:
                 used[access.space] = max(used.get(access.space, 0), access.index + access.entries)
         return {space: entries for space, entries in used.items() if space[0] is not Memory.NETQ}
@@ -245,6 +350,12 @@ class Chain:
     rows: int
     cols: int
     instructions: tuple[Instruction, ...]
+    window: Window | None = None
+
+    @property
+    def times(self) -> int:
+        """How often it runs: once for each window."""
+        return self.window.count if self.window else 1
 
     @property
     def moves_matrix(self) -> bool:
@@ -272,14 +383,23 @@ class Chain:
         return tuple(place_on_mfus(i for i in self.instructions if i.opcode in UNITS))
 
     @property
+    def width(self) -> int:
+        """Vectors of the point-wise operations, and of a write, in one window."""
+        return self.rows if self.multiplication else self.cols
+
+    @property
     def entries_read(self) -> int:
         """Vectors, or tiles, that the first instruction reads."""
-        return self.rows * self.cols if self.moves_matrix else self.cols
+        if self.moves_matrix:
+            return self.rows * self.cols
+        if self.window is None:
+            return self.cols
+        return self.window.packed_entries if self.read.memory is Memory.NETQ else self.window.map_entries
 
     @property
     def entries_written(self) -> int:
-        """Vectors, or tiles, that each write writes; the width of the point-wise operations."""
-        return self.rows if self.multiplication else self.entries_read
+        """Vectors, or tiles, that each write writes."""
+        return self.entries_read if self.moves_matrix else self.width * self.times
 
     @property
     def accesses(self) -> Iterator[Access]:
@@ -296,7 +416,9 @@ class Chain:
     def _entries(self, instruction: Instruction) -> int:
         if instruction is self.read:
             return self.entries_read
-        return self.rows * self.cols if instruction.opcode is Opcode.MV_MUL else self.entries_written
+        if instruction.opcode is Opcode.MV_MUL:
+            return self.rows * self.cols
+        return self.width if instruction.opcode in UNITS and not instruction.each else self.entries_written
 
 
 def place_on_mfus(operations: Iterable[Instruction]) -> Iterator[tuple[Instruction, int]]:
@@ -311,17 +433,18 @@ def place_on_mfus(operations: Iterable[Instruction]) -> Iterator[tuple[Instructi
         yield operation, mfu
 
 
-def chains(section: tuple[Instruction, ...]) -> tuple[Chain, ...]:
+def chains(section: tuple[Instruction, ...], windows: tuple[Window, ...] = ()) -> tuple[Chain, ...]:
     """The chains of a checked preamble or body, in order."""
     found: list[Chain] = []
-    registers = {Register.ROWS: 0, Register.COLS: 0}
+    registers = dict.fromkeys(Register, 0)
     first = 0
     for position, instruction in enumerate(section):
         if instruction.register is not None:
             registers[instruction.register] = instruction.value
             first = position + 1
         elif instruction.opcode is Opcode.END_CHAIN:
-            rows, cols = registers[Register.ROWS], registers[Register.COLS]
-            found.append(Chain(first, rows, cols, section[first:position]))
+            rows, cols, number = (registers[register] for register in Register)
+            window = windows[number - 1] if number else None
+            found.append(Chain(first, rows, cols, section[first:position], window))
             first = position + 1
     return tuple(found)

@@ -3,6 +3,7 @@
 Vectors are float16, matrices block floating point. The matrix-vector multiplier converts its input (infinities become
 +-65504 and NaN 0: the format has neither), multiplies exactly within a native vector, adds up in float32 over the
 columns of tiles, and rounds to float16. Every point-wise operation rounds to float16; an overflow is an infinity.
+Every window of a chain is computed on its own; the arrays here hold them all.
 """
 
 from collections import deque
@@ -13,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.machines.brainwave.isa import (
+    SECTIONS,
     Access,
     BwProgram,
     Chain,
     Memory,
     Opcode,
     SectionName,
-    chains,
 )
+from deltawave.machines.brainwave.windows import in_entries, input_of, of_windows
 from deltawave.numerics.block_float import BlockFloat, Blocks, product
 from deltawave.numerics.half_tables import LARGEST_HALF, Half, apply_half
 
@@ -103,7 +105,7 @@ class Interpreter:
     def __init__(self, program: BwProgram, number_format: BlockFloat) -> None:
         self.format = number_format
         self.state = BwState(program, number_format.block)
-        self._chains = {"preamble": chains(program.preamble), "body": chains(program.body)}
+        self._chains = {section: program.chains(section) for section in SECTIONS}
 
     def run(self, section: SectionName) -> None:
         """Execute the preamble, or the body once."""
@@ -115,9 +117,9 @@ class Interpreter:
         if chain.moves_matrix:
             self._move_tiles(next(chain.accesses), accesses)
             return
-        value = self._flow(chain)
+        entries = in_entries(self._flow(chain))
         for access in accesses:
-            self._write(access, value)
+            self._write(access, entries)
 
     def _move_tiles(self, source: Access, targets: Iterable[Access]) -> None:
         if source.memory is Memory.NETQ:
@@ -128,16 +130,18 @@ class Interpreter:
             self.state.tiles[target.memory][_span(target)] = tiles
 
     def _flow(self, chain: Chain) -> Half:
-        """The value of a vector chain after its last operation, float16 [vectors, N]."""
+        """The value of a vector chain after its last operation, float16 [times, vectors, N]."""
         operands = {access.position: access for access in chain.accesses if not access.is_write}
-        value = self._read(operands[chain.first])
+        value = input_of(chain, self._read(operands[chain.first]))
         for position, instruction in enumerate(chain.instructions[1:], chain.first + 1):
             if instruction.opcode in FUNCTIONS:
                 value = apply_half(FUNCTIONS[instruction.opcode], value)
             elif instruction.opcode is Opcode.MV_MUL:
                 value = self._multiply(operands[position], chain, value)
             elif position in operands:
-                value = pointwise(instruction.opcode, value, self._read(operands[position]))
+                entries = self._read(operands[position])
+                operand = of_windows(entries, chain.times) if instruction.each else entries
+                value = pointwise(instruction.opcode, value, operand)
         return value
 
     def _read(self, access: Access) -> Half:
@@ -145,11 +149,11 @@ class Interpreter:
             return np.stack([self.state.arriving.popleft() for _ in range(access.entries)])
         return self.state.vectors[access.memory, access.mfu][_span(access)].copy()
 
-    def _write(self, access: Access, value: Half) -> None:
+    def _write(self, access: Access, entries: Half) -> None:
         if access.memory is Memory.NETQ:
-            self.state.leaving.extend(value.copy())
+            self.state.leaving.extend(entries.copy())
         else:
-            self.state.vectors[access.memory, access.mfu][_span(access)] = value
+            self.state.vectors[access.memory, access.mfu][_span(access)] = entries
 
     def _multiply(self, access: Access, chain: Chain, value: Half) -> Half:
         tiles = self.state.tiles[Memory.MATRIX_RF][_span(access)]
@@ -161,19 +165,17 @@ def _span(access: Access) -> slice:
 
 
 def multiply(number_format: BlockFloat, tiles: Tiles, rows: int, vectors: Half) -> Half:
-    """rows x cols tiles, row by row, times vectors, float16 [cols, N]: float16 [rows, N]."""
-    native, cols = number_format.block, len(vectors)
+    """rows x cols tiles, row by row, times vectors, float16 [..., cols, N]: float16 [..., rows, N]."""
+    native, cols = number_format.block, vectors.shape[-2]
     mantissas = tiles.mantissas.reshape(rows, cols, native, native).swapaxes(1, 2)
     exponents = tiles.exponents.reshape(rows, cols, native).swapaxes(1, 2)
     matrix = Blocks(
         number_format, mantissas.reshape(rows * native, cols, native), exponents.reshape(rows * native, cols)
     )
+    flat = finite(vectors).reshape(*vectors.shape[:-2], -1)
     with np.errstate(over="ignore"):  # a product beyond float16 is an infinity
-        return (
-            product(matrix, number_format.quantise(finite(vectors).ravel()))
-            .astype(np.float16)
-            .reshape(rows, native)
-        )
+        products = product(matrix, number_format.quantise(flat)).astype(np.float16)
+    return products.reshape(*vectors.shape[:-2], rows, native)
 
 
 def finite(vectors: Half) -> NDArray[np.float64]:
