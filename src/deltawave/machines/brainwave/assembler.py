@@ -17,7 +17,7 @@ that MFU's own memory, so a v_wr to AddSubVrf or MultiplyVrf becomes one v_wr fo
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -33,12 +33,13 @@ from deltawave.machines.brainwave.isa import (
     Register,
     SectionName,
     Space,
+    Window,
     chains,
 )
 
 INITIAL_VRF, ADD_SUB_VRF, MULTIPLY_VRF = Memory.INITIAL_VRF, Memory.ADD_SUB_VRF, Memory.MULTIPLY_VRF
 MATRIX_RF, NETQ, DRAM = Memory.MATRIX_RF, Memory.NETQ, Memory.DRAM
-ROWS, COLS = Register.ROWS, Register.COLS
+ROWS, COLS, WINDOW = Register.ROWS, Register.COLS, Register.WINDOW
 
 STARTS = (Opcode.V_RD, Opcode.M_RD, Opcode.S_WR)
 
@@ -59,13 +60,39 @@ class Assembled:
         return [name for (space, name) in self.places if space == (DRAM, 0, tiles)]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Entries of a name from `offset` on; the name has at least `whole` of them."""
+
+    offset: int = 0
+    whole: int = 0
+
+
+WHOLE = Part()
+
+
+@dataclass(frozen=True)
+class Line:
+    """An instruction as it was typed. `offset`: of the first entry in the name's place, which has at least `whole`
+    entries. `freed`: what is no longer needed after its chain."""
+
+    instruction: Instruction
+    name: str = ""
+    offset: int = 0
+    whole: int = 0
+    freed: tuple[tuple[Memory, str], ...] = ()
+
+
 class Assembler:
-    """Collects instructions; `assemble` gives the program. Methods are the instructions."""
+    """Collects instructions; `assemble` gives the program. Methods are the instructions, and help to write them."""
 
     def __init__(self) -> None:
-        self._code: dict[SectionName, list[Instruction]] = {name: [] for name in SECTIONS}
-        self._names: dict[SectionName, list[str]] = {name: [] for name in SECTIONS}
+        self._lines: dict[SectionName, list[Line]] = {name: [] for name in SECTIONS}
         self._section: SectionName | None = None
+        self._registers: dict[Register, int] = {}
+        self._windows: list[Window] = []
+        self._prefix, self._aliases = "", dict[str, str]()
+        self._together: dict[tuple[Memory, str], str] = {}
 
     @contextmanager
     def preamble(self) -> Iterator[None]:
@@ -81,50 +108,91 @@ class Assembler:
 
     @contextmanager
     def _in(self, section: SectionName) -> Iterator[None]:
-        self._section = section
+        self._section, self._registers = section, {Register.WINDOW: 0}
         yield
         self._close_chain()
         self._section = None
+
+    @contextmanager
+    def scope(self, prefix: str, aliases: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Names inside stand for `prefix.name`, or for what `aliases` says that they stand for."""
+        before = self._prefix, self._aliases
+        self._prefix, self._aliases = f"{prefix}.", dict(aliases or {})
+        yield
+        self._prefix, self._aliases = before
+
+    def size(self, rows: int | None, cols: int, window: Window | None = None) -> None:
+        """Set the registers, those that do not stand so already. rows: None where they do not matter."""
+        rows = self._registers.get(ROWS, cols) if rows is None else rows
+        for register, value in ((ROWS, rows), (COLS, cols), (WINDOW, self._number(window))):
+            if self._registers.get(register) != value:
+                self.s_wr(register, value)
+
+    def no_window(self) -> None:
+        """Set the register `window` to none, if it does not stand so already."""
+        if self._registers[WINDOW]:
+            self.s_wr(WINDOW, 0)
+
+    def _number(self, window: Window | None) -> int:
+        if window is None:
+            return 0
+        if window not in self._windows:
+            self._windows.append(window)
+        return self._windows.index(window) + 1
+
+    def free(self, memory: Memory, name: str) -> None:
+        """The name is not used any more: what comes may have its place."""
+        assert self._section is not None
+        lines = self._lines[self._section]
+        lines[-1] = replace(lines[-1], freed=(*lines[-1].freed, (memory, self._full(name))))
+
+    def reuse(self, memory: Memory, name: str, old: str) -> None:
+        """The name has the place of another one, which must be as large."""
+        old = self._full(old)
+        self._together[memory, self._full(name)] = self._together.get((memory, old), old)
+
+    def _full(self, name: str) -> str:
+        return self._aliases.get(name) or (self._prefix + name if name else "")
 
     def v_rd(self, memory: Memory, name: str = "") -> None:
         """Start a chain with `cols` vectors."""
         self._add(Instruction(Opcode.V_RD, memory), name)
 
-    def v_wr(self, memory: Memory, name: str = "") -> None:
+    def v_wr(self, memory: Memory, name: str = "", *, part: Part = WHOLE) -> None:
         """Write the chain's value."""
-        self._add(Instruction(Opcode.V_WR, memory), name)
+        self._add(Instruction(Opcode.V_WR, memory), name, part)
 
-    def m_rd(self, memory: Memory, name: str = "") -> None:
+    def m_rd(self, memory: Memory, name: str = "", *, part: Part = WHOLE) -> None:
         """Start a chain with `rows` x `cols` tiles."""
-        self._add(Instruction(Opcode.M_RD, memory), name)
+        self._add(Instruction(Opcode.M_RD, memory), name, part)
 
-    def m_wr(self, memory: Memory, name: str = "") -> None:
+    def m_wr(self, memory: Memory, name: str = "", *, part: Part = WHOLE) -> None:
         """Write the chain's tiles."""
-        self._add(Instruction(Opcode.M_WR, memory), name)
+        self._add(Instruction(Opcode.M_WR, memory), name, part)
 
     def mv_mul(self, name: str) -> None:
         """A matrix times the chain's value."""
         self._add(Instruction(Opcode.MV_MUL), name)
 
-    def vv_add(self, name: str) -> None:
+    def vv_add(self, name: str, *, each: bool = False, part: Part = WHOLE) -> None:
         """The chain's value plus an operand."""
-        self._add(Instruction(Opcode.VV_ADD), name)
+        self._add(Instruction(Opcode.VV_ADD, each=each), name, part)
 
-    def vv_a_sub_b(self, name: str) -> None:
+    def vv_a_sub_b(self, name: str, *, each: bool = False, part: Part = WHOLE) -> None:
         """The chain's value minus an operand."""
-        self._add(Instruction(Opcode.VV_A_SUB_B), name)
+        self._add(Instruction(Opcode.VV_A_SUB_B, each=each), name, part)
 
-    def vv_b_sub_a(self, name: str) -> None:
+    def vv_b_sub_a(self, name: str, *, each: bool = False, part: Part = WHOLE) -> None:
         """An operand minus the chain's value."""
-        self._add(Instruction(Opcode.VV_B_SUB_A), name)
+        self._add(Instruction(Opcode.VV_B_SUB_A, each=each), name, part)
 
-    def vv_max(self, name: str) -> None:
+    def vv_max(self, name: str, *, each: bool = False, part: Part = WHOLE) -> None:
         """The larger of the chain's value and an operand."""
-        self._add(Instruction(Opcode.VV_MAX), name)
+        self._add(Instruction(Opcode.VV_MAX, each=each), name, part)
 
-    def vv_mul(self, name: str) -> None:
+    def vv_mul(self, name: str, *, each: bool = False, part: Part = WHOLE) -> None:
         """The chain's value times an operand, element by element."""
-        self._add(Instruction(Opcode.VV_MUL), name)
+        self._add(Instruction(Opcode.VV_MUL, each=each), name, part)
 
     def v_relu(self) -> None:
         """max(value, 0)."""
@@ -142,35 +210,39 @@ class Assembler:
         """The activation of that name: relu, sigmoid or tanh."""
         {"relu": self.v_relu, "sigmoid": self.v_sigm, "tanh": self.v_tanh}[function]()
 
+    def operate(self, opcode: Opcode, name: str = "", *, each: bool = False, part: Part = WHOLE) -> None:
+        """The point-wise operation of that opcode."""
+        self._add(Instruction(opcode, each=each), name, part)
+
     def s_wr(self, register: Register, value: int) -> None:
         """Set a register."""
         self._add(Instruction(Opcode.S_WR, register=register, value=value))
+        self._registers[register] = value
 
     def end_chain(self) -> None:
         """End the chain."""
         self._add(Instruction(Opcode.END_CHAIN))
 
-    def _add(self, instruction: Instruction, name: str = "") -> None:
+    def _add(self, instruction: Instruction, name: str = "", part: Part = WHOLE) -> None:
         if self._section is None:
             raise OptionError(f"{instruction.opcode.value} stands outside of the preamble and the body")
         _check_name(instruction, name)
         if instruction.opcode in STARTS:
             self._close_chain()
-        self._code[self._section].append(instruction)
-        self._names[self._section].append(name)
+        self._lines[self._section].append(Line(instruction, self._full(name), part.offset, part.whole))
 
     def _close_chain(self) -> None:
         assert self._section is not None
-        code = self._code[self._section]
-        if code and code[-1].opcode not in (Opcode.END_CHAIN, Opcode.S_WR):
-            code.append(Instruction(Opcode.END_CHAIN))
-            self._names[self._section].append("")
+        lines = self._lines[self._section]
+        if lines and lines[-1].instruction.opcode not in (Opcode.END_CHAIN, Opcode.S_WR):
+            lines.append(Line(Instruction(Opcode.END_CHAIN)))
 
     def assemble(self, *, vectors_per_step: int = 0, tiles_before: int = 0) -> Assembled:
         """The program; what it reads from DRAM is taken to be there from the start."""
-        multicast = _Multicast(self._code, self._names)
-        allocator = _Allocator()
-        code = {name: allocator.place(*multicast.expand(name)) for name in SECTIONS}
+        windows = tuple(self._windows)
+        multicast = _Multicast(self._lines, windows)
+        allocator = _Allocator(self._together, windows)
+        code = {name: allocator.place(multicast.expand(name)) for name in SECTIONS}
         program = BwProgram(
             code["preamble"],
             code["body"],
@@ -178,6 +250,7 @@ class Assembler:
             tiles_before,
             allocator.used[DRAM, 0, False],
             allocator.used[DRAM, 0, True],
+            windows,
         )
         return Assembled(program, allocator.places)
 
@@ -193,58 +266,94 @@ def _check_name(instruction: Instruction, name: str) -> None:
 class _Multicast:
     """Which MFUs read a name, and the writes that they need."""
 
-    def __init__(
-        self, code: dict[SectionName, list[Instruction]], names: dict[SectionName, list[str]]
-    ) -> None:
-        self._code, self._names = code, names
+    def __init__(self, lines: Mapping[SectionName, list[Line]], windows: tuple[Window, ...]) -> None:
+        self._lines = lines
         self._readers: dict[tuple[Memory, str], set[int]] = defaultdict(set)
         for section in SECTIONS:
-            for chain in chains(tuple(code[section])):
+            for chain in chains(_instructions(lines[section]), windows):
                 for access in chain.accesses:
                     if access.memory in PER_MFU and not access.is_write:
-                        self._readers[access.memory, names[section][access.position]].add(access.mfu)
+                        self._readers[access.memory, lines[section][access.position].name].add(access.mfu)
 
-    def expand(self, section: SectionName) -> tuple[list[Instruction], list[str]]:
-        """The instructions and names of a section with a write for each MFU that reads."""
-        pairs = [
-            (each, name)
-            for instruction, name in zip(self._code[section], self._names[section], strict=True)
-            for each in self._copies(instruction, name)
-        ]
-        return [each for each, _ in pairs], [name for _, name in pairs]
+    def expand(self, section: SectionName) -> list[Line]:
+        """The lines of a section with a write for each MFU that reads."""
+        return [copy for line in self._lines[section] for copy in self._copies(line)]
 
-    def _copies(self, instruction: Instruction, name: str) -> list[Instruction]:
-        if instruction.memory not in PER_MFU:
-            return [instruction]
-        assert instruction.memory is not None
-        return [
-            replace(instruction, mfu=mfu) for mfu in sorted(self._readers[instruction.memory, name] or {0})
-        ]
+    def _copies(self, line: Line) -> list[Line]:
+        memory = line.instruction.memory
+        if memory not in PER_MFU:
+            return [line]
+        assert memory is not None
+        mfus = sorted(self._readers[memory, line.name] or {0})
+        return [replace(line, instruction=replace(line.instruction, mfu=mfu)) for mfu in mfus]
 
 
 class _Allocator:
-    """Gives every name its place."""
+    """Gives every name its place: the first that is free and large enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, together: Mapping[tuple[Memory, str], str], windows: tuple[Window, ...]) -> None:
         self.places: dict[tuple[Space, str], tuple[int, int]] = {}
         self.used: dict[Space, int] = defaultdict(int)
+        self._gaps: dict[Space, list[tuple[int, int]]] = defaultdict(list)
+        self._together, self._windows = together, windows
 
-    def place(self, code: list[Instruction], names: list[str]) -> tuple[Instruction, ...]:
+    def place(self, lines: Sequence[Line]) -> tuple[Instruction, ...]:
         """The instructions with their indices."""
-        placed = list(code)
-        for chain in chains(tuple(code)):
+        placed = list(_instructions(lines))
+        end = 0
+        for chain in chains(_instructions(lines), self._windows):
             for access in chain.accesses:
-                name = names[access.position]
-                if name:
-                    index = self._index(access.space, name, access.entries)
+                line = lines[access.position]
+                if line.name:
+                    index = self._index(access.space, line, access.entries)
                     placed[access.position] = replace(access.instruction, index=index)
+            begin, end = end, chain.first + len(chain.instructions) + 1
+            for line in lines[begin:end]:
+                self._free(line.freed)
         return tuple(placed)
 
-    def _index(self, space: Space, name: str, entries: int) -> int:
+    def _index(self, space: Space, line: Line, entries: int) -> int:
+        name = self._together.get((space[0], line.name), line.name)
         if (space, name) not in self.places:
-            self.places[space, name] = self.used[space], entries
-            self.used[space] += entries
+            whole = max(line.whole, line.offset + entries)
+            self.places[space, name] = self._take(space, whole), whole
         index, reserved = self.places[space, name]
-        if entries > reserved:
-            raise OptionError(f"{name} has {reserved} entries of {space[0].value}; {entries} are used")
+        if line.offset + entries > reserved:
+            raise OptionError(
+                f"{name} has {reserved} entries of {space[0].value}; {line.offset + entries} are used"
+            )
+        return index + line.offset
+
+    def _take(self, space: Space, entries: int) -> int:
+        gaps = self._gaps[space]
+        for position, (index, size) in enumerate(gaps):
+            if size >= entries:
+                gaps[position] = index + entries, size - entries
+                return index
+        at_the_end = bool(gaps) and sum(gaps[-1]) == self.used[space]
+        index = gaps.pop()[0] if at_the_end else self.used[space]
+        self.used[space] = index + entries
         return index
+
+    def _free(self, freed: Iterable[tuple[Memory, str]]) -> None:
+        for memory, name in freed:
+            name = self._together.get((memory, name), name)
+            for space, owner in list(self.places):
+                if space[0] is memory and owner == name:
+                    self._give_back(space, *self.places[space, name])
+
+    def _give_back(self, space: Space, index: int, entries: int) -> None:
+        """Gaps are kept in order, neighbours as one."""
+        gaps = sorted([*self._gaps[space], (index, entries)])
+        merged = [gaps[0]]
+        for start, size in gaps[1:]:
+            last, length = merged[-1]
+            if last + length == start:
+                merged[-1] = last, length + size
+            else:
+                merged.append((start, size))
+        self._gaps[space] = merged
+
+
+def _instructions(lines: Iterable[Line]) -> tuple[Instruction, ...]:
+    return tuple(line.instruction for line in lines)

@@ -37,6 +37,11 @@ class CellShape:
     activations: tuple[str, str, str]
     has_peepholes: bool = False
 
+    @property
+    def tiles(self) -> int:
+        """Tiles of its weights."""
+        return len(GATES[self.kind]) * self.hidden * (self.inputs + self.hidden)
+
 
 def cell_program(shape: CellShape) -> Assembled:
     """The program: in every step it takes x from NetQ and sends h to NetQ.
@@ -45,14 +50,24 @@ def cell_program(shape: CellShape) -> Assembled:
     """
     npu = Assembler()
     with npu.preamble():
-        _preamble(npu, shape)
+        write_preamble(npu, shape)
     with npu.body():
-        _inputs(npu, shape)
-        {"lstm": _lstm, "gru": _gru_after, "gru_before": _gru_before, "rnn": _rnn}[shape.kind](npu, shape)
+        write_step(npu, shape)
     return npu.assemble(vectors_per_step=shape.inputs)
 
 
-def _preamble(npu: Assembler, shape: CellShape) -> None:
+def write_step(npu: Assembler, shape: CellShape, *, arrives: bool = True, leaves: bool = True) -> None:
+    """A time step. `arrives`: x is in NetQ, else in InitialVrf as `xt`; `leaves`: h goes to NetQ, too."""
+    npu.no_window()
+    _inputs(npu, shape, arrives=arrives)
+    {"lstm": _lstm, "gru": _gru_after, "gru_before": _gru_before, "rnn": _rnn}[shape.kind](npu, shape)
+    if leaves:
+        npu.v_wr(NETQ)
+
+
+def write_preamble(npu: Assembler, shape: CellShape) -> None:
+    """Loads weights, biases and the initial state."""
+    npu.no_window()
     npu.s_wr(ROWS, shape.hidden)
     for weights, cols in (("W", shape.inputs), ("U", shape.hidden)):
         npu.s_wr(COLS, cols)
@@ -79,12 +94,13 @@ def _initial_state(npu: Assembler, shape: CellShape) -> None:
         npu.v_wr(INITIAL_VRF, "ct")
 
 
-def _inputs(npu: Assembler, shape: CellShape) -> None:
+def _inputs(npu: Assembler, shape: CellShape, *, arrives: bool) -> None:
     """xW = W x + b of every gate."""
     npu.s_wr(ROWS, shape.hidden)
     npu.s_wr(COLS, shape.inputs)
-    npu.v_rd(NETQ)
-    npu.v_wr(INITIAL_VRF, "xt")
+    if arrives:
+        npu.v_rd(NETQ)
+        npu.v_wr(INITIAL_VRF, "xt")
     for gate in GATES[shape.kind]:
         npu.v_rd(INITIAL_VRF, "xt")
         npu.mv_mul(f"W{gate}")
@@ -124,7 +140,7 @@ def _lstm(npu: Assembler, shape: CellShape) -> None:
     npu.v_rd(INITIAL_VRF, "ct")
     npu.activate(output)
     npu.vv_mul("ot")
-    _send(npu)
+    npu.v_wr(INITIAL_VRF, "h_prev")
 
 
 def _cell_state(npu: Assembler, shape: CellShape) -> None:
@@ -154,7 +170,7 @@ def _gru_after(npu: Assembler, shape: CellShape) -> None:
     npu.activate(candidate)
     npu.v_wr(ADD_SUB_VRF, "n")
     _update(npu)
-    _send(npu)
+    npu.v_wr(INITIAL_VRF, "h_prev")
 
 
 def _gru_before(npu: Assembler, shape: CellShape) -> None:
@@ -168,7 +184,7 @@ def _gru_before(npu: Assembler, shape: CellShape) -> None:
     npu.v_wr(ADD_SUB_VRF, "n")
     _update(npu)
     npu.v_wr(MULTIPLY_VRF, "h_prev")
-    _send(npu)
+    npu.v_wr(INITIAL_VRF, "h_prev")
 
 
 def _update(npu: Assembler) -> None:
@@ -181,9 +197,4 @@ def _update(npu: Assembler) -> None:
 
 def _rnn(npu: Assembler, shape: CellShape) -> None:
     _gate(npu, "h", shape.activations[1])
-    _send(npu)
-
-
-def _send(npu: Assembler) -> None:
     npu.v_wr(INITIAL_VRF, "h_prev")
-    npu.v_wr(NETQ)

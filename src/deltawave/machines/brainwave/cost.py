@@ -17,10 +17,10 @@ from deltawave.hardware import constants
 from deltawave.hardware.constants import NODE_NM, add_pj, multiply_pj
 from deltawave.hardware.cost import AreaRow, Cost, EnergyRow, TrafficRow
 from deltawave.hardware.timeline import Timeline
-from deltawave.machines.base import Activity, CompiledCell
+from deltawave.machines.base import Activity, Compiled
 from deltawave.machines.brainwave.compiled import brainwave_cell
 from deltawave.machines.brainwave.critical_path import Sizes
-from deltawave.machines.brainwave.isa import UNITS, BwProgram, Chain, Memory, Unit, chains
+from deltawave.machines.brainwave.isa import UNITS, BwProgram, Chain, Memory, Unit
 from deltawave.machines.brainwave.published import BUILDS, ISCA
 
 if TYPE_CHECKING:
@@ -52,21 +52,21 @@ class Work:
         return Work(*(count * times for count in vars(self).values()))
 
 
-def cost(machine: Brainwave, cells: Sequence[CompiledCell], activity: Activity, timeline: Timeline) -> Cost:
+def cost(machine: Brainwave, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
     """Energy, area and traffic of a run. activity: bool [steps, 1] by cell name."""
     work = sum((_of_cell(cell) * len(activity[cell.name]) for cell in cells), Work())
     energy = (*_operations(machine, work), *_published(machine, timeline))
     return Cost(OPERATIONS, energy, _area(machine), _traffic(machine, work))
 
 
-def _of_cell(compiled: CompiledCell) -> Work:
+def _of_cell(compiled: Compiled) -> Work:
     cell = brainwave_cell(compiled)
     return of_step(cell.program) + Work(products=Sizes.of(cell.cell).products)
 
 
 def of_step(program: BwProgram) -> Work:
     """What a step of a program does, products without padding left out: only the cell knows."""
-    return sum((_of_chain(chain) for chain in chains(program.body)), Work())
+    return sum((_of_chain(chain) for chain in program.chains("body")), Work())
 
 
 def _of_chain(chain: Chain) -> Work:

@@ -33,7 +33,7 @@ import numpy as np
 
 from deltawave.hardware.tasks import BEGIN, Cycles, TaskGraph
 from deltawave.hardware.timeline import Part, Timeline, simulate
-from deltawave.machines.brainwave.isa import BwProgram, Chain, Memory, Opcode, chains
+from deltawave.machines.brainwave.isa import BwProgram, Chain, Memory, Opcode
 
 if TYPE_CHECKING:
     from deltawave.machines.brainwave.machine import Brainwave
@@ -96,7 +96,7 @@ class Body:
 
     def __init__(self, machine: Brainwave, program: BwProgram) -> None:
         self.machine = machine
-        self.chains = chains(program.body)
+        self.chains = program.chains("body")
         self.hazards = hazards(self.chains)
         self.beats = _array(chain.entries_written * machine.vector_cycles for chain in self.chains)
         ends = [at + 1 for at, one in enumerate(program.body) if one.opcode is Opcode.END_CHAIN]
