@@ -1,9 +1,10 @@
-// Block floating point for recurrent cells: what the kernels work on, and the table of them for one instruction set.
+// Block floating point: what the kernels work on, and the table of them for one instruction set.
 //
-// A vector is cut into blocks of `block` columns. Columns are padded to groups of 8, rows to tiles of 16 and tiles to
-// panels of 4. Weights lie panel after panel, block after block, group after group, tile after tile: 16 rows x 4
-// columns in 64 bytes, raised by `bias` to be unsigned; the next 4 columns are in the upper halves of the same bytes,
-// where 4 bits are enough, or in the 64 bytes that follow.
+// A vector is cut into blocks of `block` columns. Columns are padded to groups of 8 or 16, rows to tiles of 16 and
+// tiles to panels of 4. Weights lie panel after panel, block after block, group after group, tile after tile, raised by
+// `bias` to be unsigned, in lines of 64 bytes: 16 rows x 4 columns. Where 4 bits are enough, a group is one line; the
+// lower halves of its bytes are 4 columns, the upper halves the next 4. Else a group is three lines; the lower 6 bits of
+// each are 4 columns, and the upper 2 bits of all three, the lowest first, the last 4.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +13,21 @@
 
 namespace deltawave {
 
-constexpr int lanes = 16, group_columns = 8, panel_tiles = 4, panel_rows = lanes * panel_tiles;
+constexpr int lanes = 16, panel_tiles = 4, panel_rows = lanes * panel_tiles, line_bytes = 64;
 
 struct BlockShape {
     int columns, block, mantissa_bits;
 
     int blocks() const { return (columns + block - 1) / block; }
     int length(int b) const { return b + 1 < blocks() ? block : columns - b * block; }
-    int groups(int b) const { return (length(b) + group_columns - 1) / group_columns; }
-    int stride() const { return (block + group_columns - 1) / group_columns * group_columns; }
-    int all_groups() const { return (blocks() - 1) * (stride() / group_columns) + groups(blocks() - 1); }
+    int groups(int b) const { return groups_of(length(b)); }
+    int stride() const { return groups_of(block) * group_columns(); }
+    int all_groups() const { return (blocks() - 1) * groups_of(block) + groups(blocks() - 1); }
+    int groups_of(int count) const { return (count + group_columns() - 1) / group_columns(); }
     int highest() const { return (1 << mantissa_bits) - 1; }
     bool nibbles() const { return mantissa_bits <= 3; }
+    int group_columns() const { return nibbles() ? 8 : 16; }
+    int tile_bytes() const { return (nibbles() ? 1 : 3) * line_bytes; }  // of a group
     int bias() const { return highest() + 1; }
 };
 

@@ -38,6 +38,37 @@ void quantise(const BlockShape& shape, const uint16_t* halves, const BlockVector
     }
 }
 
+// How the weights of a group are packed: two times four columns of a tile at once.
+template <class V>
+struct Nibbles {
+    typedef typename V::Weights Weights;
+    static constexpr int pairs = 1, lines = 1;
+
+    template <int>
+    static void unpack(const uint8_t* tile, Weights& first, Weights& second) {
+        Weights line = V::load(tile);
+        first = V::bits(line, 0x0f);
+        second = V::bits(V::template right<4>(line), 0x0f);
+    }
+};
+
+template <class V>
+struct Sixes {
+    typedef typename V::Weights Weights;
+    static constexpr int pairs = 2, lines = 3;
+
+    template <int Pair>
+    static void unpack(const uint8_t* tile, Weights& first, Weights& second) {
+        first = V::bits(V::load(tile + 2 * Pair * line_bytes), 0x3f);
+        second = Pair ? last(tile) : V::bits(V::load(tile + line_bytes), 0x3f);
+    }
+    static Weights last(const uint8_t* tile) {
+        Weights tops = V::template right<2>(V::bits(V::load(tile), 0xc0));
+        tops = V::template right<2>(V::with_bits(tops, V::load(tile + line_bytes), 0xc0));
+        return V::template right<2>(V::with_bits(tops, V::load(tile + 2 * line_bytes), 0xc0));
+    }
+};
+
 // Dot products of one block of a panel with the same block of some vectors.
 template <class V, int Steps>
 struct BlockSums {
@@ -50,22 +81,22 @@ struct BlockSums {
                 EVERY (chain, chains) sums[s][t][chain] = V::set(chain ? int32_t(0) : vectors[s].starts[b]);
     }
 
-    template <bool Nibbles>
+    template <class Packing>
     void add_group(const uint8_t* weights, const int8_t* const* x, int column) {
+        EVERY (line, panel_tiles * Packing::lines) __builtin_prefetch(weights + line * line_bytes + fetched_ahead);
+        add_pair<Packing, 0>(weights, x, column);
+        if constexpr (Packing::pairs == 2) add_pair<Packing, 1>(weights, x, column + 8);
+    }
+
+    template <class Packing, int Pair>
+    void add_pair(const uint8_t* weights, const int8_t* const* x, int column) {
         typename V::Four fours[Steps][2];
         EVERY (s, Steps)
             EVERY (half, 2) fours[s][half] = V::four(x[s] + column + 4 * half);
         EVERY (t, panel_tiles) {
-            const uint8_t* tile = weights + t * (Nibbles ? 64 : 128);
-            __builtin_prefetch(tile + fetched_ahead);
-            if (!Nibbles) __builtin_prefetch(tile + 64 + fetched_ahead);
-            auto first = V::load(tile);
-            auto second = Nibbles ? V::high_nibbles(first) : V::load(tile + (Nibbles ? 0 : 64));
-            if (Nibbles) first = V::low_nibbles(first);
-            EVERY (s, Steps) {
-                sums[s][t][0] = V::dot(sums[s][t][0], first, fours[s][0]);
-                sums[s][t][chains - 1] = V::dot(sums[s][t][chains - 1], second, fours[s][1]);
-            }
+            typename V::Weights first, second;
+            Packing::template unpack<Pair>(weights + t * Packing::lines * line_bytes, first, second);
+            EVERY (s, Steps) V::add_dots(sums[s][t], first, fours[s][0], second, fours[s][1]);
         }
     }
 
@@ -76,9 +107,9 @@ struct BlockSums {
     }
 };
 
-template <class V, int Steps, bool Nibbles>
+template <class V, int Steps, class Packing>
 void multiply_panel(const BlockShape& shape, BlockPanel panel, const BlockVector* vectors, uint16_t* const* out) {
-    constexpr int group_bytes = panel_rows * group_columns / (Nibbles ? 2 : 1);
+    constexpr int group_columns = 8 * Packing::pairs, group_bytes = panel_tiles * Packing::lines * line_bytes;
     typename V::Floats totals[Steps][panel_tiles];
     EVERY (s, Steps)
         EVERY (t, panel_tiles) totals[s][t] = V::set(0.0f);
@@ -89,7 +120,7 @@ void multiply_panel(const BlockShape& shape, BlockPanel panel, const BlockVector
         EVERY (s, Steps) x[s] = vectors[s].mantissas + b * shape.stride();
         const int columns = shape.groups(b) * group_columns;
         for (int column = 0; column < columns; column += group_columns, panel.weights += group_bytes)
-            block.template add_group<Nibbles>(panel.weights, x, column);
+            block.template add_group<Packing>(panel.weights, x, column);
         EVERY (s, Steps)
             EVERY (t, panel_tiles) {
                 auto scales = V::mul(V::load(panel.scales + t * lanes), V::set(vectors[s].scales[b]));
@@ -102,8 +133,8 @@ void multiply_panel(const BlockShape& shape, BlockPanel panel, const BlockVector
 
 template <class V, int Steps>
 void multiply(const BlockShape& shape, const BlockPanel& panel, const BlockVector* vectors, uint16_t* const* out) {
-    shape.nibbles() ? multiply_panel<V, Steps, true>(shape, panel, vectors, out)
-                    : multiply_panel<V, Steps, false>(shape, panel, vectors, out);
+    shape.nibbles() ? multiply_panel<V, Steps, Nibbles<V>>(shape, panel, vectors, out)
+                    : multiply_panel<V, Steps, Sixes<V>>(shape, panel, vectors, out);
 }
 
 // float16 arithmetic: in float32, then rounded, which gives the same as rounding once.

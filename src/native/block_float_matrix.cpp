@@ -20,7 +20,7 @@ BlockMatrix::BlockMatrix(const BlockKernels& kernels, const BlockShape& shape, c
                          int first_gate, int gates, int hidden)
     : kernels(&kernels), form(shape), gates(gates) {
     panels = panels_of({0, hidden}).last;
-    panel_bytes = int64_t(form.all_groups()) * panel_rows * group_columns / (form.nibbles() ? 2 : 1);
+    panel_bytes = int64_t(form.all_groups()) * panel_tiles * form.tile_bytes();
     packed = Buffer<uint8_t>(size_t(panels * panel_bytes));
     scales = Buffer<float>(size_t(panels) * size_t(form.blocks() * panel_rows));
     for (int gate = 0; gate < gates; ++gate)
@@ -30,19 +30,29 @@ BlockMatrix::BlockMatrix(const BlockKernels& kernels, const BlockShape& shape, c
 
 // Columns and rows that only fill up stay zero: they meet zero mantissas, or their results are never read.
 void BlockMatrix::pack(const BlockWeights& weights, int from, int to) {
-    const int tile_bytes = form.nibbles() ? 64 : 128;
-    const int row = to % panel_rows, at = row / lanes * tile_bytes + row % lanes * 4;
+    const int row = to % panel_rows, at = row / lanes * form.tile_bytes() + row % lanes * 4;
+    const int group_bytes = panel_tiles * form.tile_bytes();
     for (int b = 0; b < form.blocks(); ++b) {
         int64_t block = int64_t(from) * form.blocks() + b;
         scales[size_t((to / panel_rows * form.blocks() + b) * panel_rows + row)] =
             std::ldexp(1.0f, weights.exponents[block] + 1 - form.mantissa_bits);
         uint8_t* place = packed.data() + to / panel_rows * panel_bytes + at +
-                         int64_t(b) * (form.stride() / group_columns) * panel_tiles * tile_bytes;
+                         int64_t(b) * form.groups_of(form.block) * group_bytes;
         for (int k = 0; k < form.length(b); ++k) {
-            int raised = weights.mantissas[block * form.block + k] + form.bias(), upper = k / 4 % 2;
-            uint8_t* byte = place + k / group_columns * panel_tiles * tile_bytes + k % 4;
-            form.nibbles() ? void(*byte |= uint8_t(raised << 4 * upper)) : void(byte[64 * upper] = uint8_t(raised));
+            uint8_t* byte = place + k / form.group_columns() * group_bytes + k % 4;
+            put(byte, k % form.group_columns() / 4, weights.mantissas[block * form.block + k] + form.bias());
         }
+    }
+}
+
+// The weight of one of the columns that are 4 apart in a group.
+void BlockMatrix::put(uint8_t* byte, int four, int weight) const {
+    if (form.nibbles()) {
+        *byte |= uint8_t(weight << 4 * four);
+    } else if (four < 3) {
+        byte[four * line_bytes] |= uint8_t(weight);
+    } else {
+        for (int line = 0; line < 3; ++line) byte[line * line_bytes] |= uint8_t((weight >> 2 * line & 3) << 6);
     }
 }
 

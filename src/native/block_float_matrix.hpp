@@ -47,6 +47,7 @@ private:
     BlockPanel panel(int number) const;
     Span panels_of(Span units) const;
     void pack(const BlockWeights&, int from, int to);
+    void put(uint8_t* byte, int four, int weight) const;
 
     const BlockKernels* kernels = nullptr;
     BlockShape form{};

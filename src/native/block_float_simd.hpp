@@ -149,19 +149,25 @@ struct PortableBlocks {
         std::memcpy(w.byte, p, 64);
         return w;
     }
-    static Weights low_nibbles(Weights w) {
-        for (auto& byte : w.byte) byte &= 15;
+    static Weights bits(Weights w, int mask) {
+        for (auto& byte : w.byte) byte &= uint8_t(mask);
         return w;
     }
-    static Weights high_nibbles(Weights w) {
-        for (auto& byte : w.byte) byte >>= 4;
+    // Every byte moved down. What falls out at its lower end may enter the next byte's upper end.
+    template <int Bits>
+    static Weights right(Weights w) {
+        for (auto& byte : w.byte) byte >>= Bits;
         return w;
+    }
+    static Weights with_bits(Weights a, Weights b, int mask) {
+        for (int i = 0; i < 64; ++i) a.byte[i] |= uint8_t(b.byte[i] & mask);
+        return a;
     }
     static Four four(const int8_t* p) { return p; }
-    static Ints dot(Ints sum, const Weights& w, Four x) {
+    static void add_dots(Ints (&sums)[1], const Weights& first, Four x, const Weights& second, Four y) {
         for (int i = 0; i < lanes; ++i)
-            for (int k = 0; k < 4; ++k) sum.lane[i] += w.byte[4 * i + k] * x[k];
-        return sum;
+            for (int k = 0; k < 4; ++k)
+                sums[0].lane[i] += first.byte[4 * i + k] * x[k] + second.byte[4 * i + k] * y[k];
     }
 };
 
@@ -257,24 +263,31 @@ struct Avx2Blocks : HalfRegister {
         const auto* two = reinterpret_cast<const __m256i*>(p);
         return {_mm256_loadu_si256(two), _mm256_loadu_si256(two + 1)};
     }
-    static Weights low_nibbles(Weights w) {
-        const __m256i mask = _mm256_set1_epi8(15);
-        return {_mm256_and_si256(w.low, mask), _mm256_and_si256(w.high, mask)};
+    static Weights bits(Weights w, int mask) {
+        const __m256i wide = _mm256_set1_epi8(char(mask));
+        return {_mm256_and_si256(w.low, wide), _mm256_and_si256(w.high, wide)};
     }
-    static Weights high_nibbles(Weights w) {
-        return low_nibbles({_mm256_srli_epi16(w.low, 4), _mm256_srli_epi16(w.high, 4)});
+    template <int Bits>
+    static Weights right(Weights w) {
+        return {_mm256_srli_epi16(w.low, Bits), _mm256_srli_epi16(w.high, Bits)};
+    }
+    static Weights with_bits(Weights a, Weights b, int mask) {
+        b = bits(b, mask);
+        return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
     }
     static Four four(const int8_t* p) {
         int32_t bytes;
         std::memcpy(&bytes, p, 4);
         return _mm256_set1_epi32(bytes);
     }
-    // Pairs stay below 2 * 63 * 31, so 16 bits hold them.
-    static __m256i dot_eight(__m256i sum, __m256i w, Four x) {
-        return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+    // Sums of four products stay below 4 * 63 * 31, so 16 bits hold them.
+    static __m256i add_eight(__m256i sum, __m256i first, Four x, __m256i second, Four y) {
+        __m256i fours = _mm256_add_epi16(_mm256_maddubs_epi16(first, x), _mm256_maddubs_epi16(second, y));
+        return _mm256_add_epi32(sum, _mm256_madd_epi16(fours, _mm256_set1_epi16(1)));
     }
-    static Ints dot(Ints sum, Weights w, Four x) {
-        return {dot_eight(sum.low, w.low, x), dot_eight(sum.high, w.high, x)};
+    static void add_dots(Ints (&sums)[1], const Weights& first, Four x, const Weights& second, Four y) {
+        sums[0] = {add_eight(sums[0].low, first.low, x, second.low, y),
+                   add_eight(sums[0].high, first.high, x, second.high, y)};
     }
 };
 #endif
@@ -317,8 +330,14 @@ struct Avx512Blocks : HalfRegister {
     }
 
     static Weights load(const uint8_t* p) { return _mm512_loadu_si512(p); }
-    static Weights low_nibbles(Weights w) { return _mm512_and_si512(w, _mm512_set1_epi8(15)); }
-    static Weights high_nibbles(Weights w) { return low_nibbles(_mm512_srli_epi16(w, 4)); }
+    static Weights bits(Weights w, int mask) { return _mm512_and_si512(w, _mm512_set1_epi8(char(mask))); }
+    template <int Bits>
+    static Weights right(Weights w) {
+        return _mm512_srli_epi16(w, Bits);
+    }
+    static Weights with_bits(Weights a, Weights b, int mask) {
+        return _mm512_ternarylogic_epi32(a, b, _mm512_set1_epi8(char(mask)), 0xf8);  // a | (b & mask)
+    }
     static Four four(const int8_t* p) {
         int32_t bytes;
         std::memcpy(&bytes, p, 4);
@@ -332,6 +351,11 @@ struct Avx512Blocks : HalfRegister {
 #else
         return _mm512_dpbusd_epi32(sum, w, x);
 #endif
+    }
+    template <int Chains>
+    static void add_dots(Ints (&sums)[Chains], Weights first, Four x, Weights second, Four y) {
+        sums[0] = dot(sums[0], first, x);
+        sums[Chains - 1] = dot(sums[Chains - 1], second, y);
     }
 };
 #endif
