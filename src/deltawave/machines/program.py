@@ -7,7 +7,7 @@ everything that must survive from call to call: the network's own state tensors 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -159,7 +159,7 @@ def compile_network(
 
 
 def look(network: Network, machine: Machine) -> dict[str, tuple[Verdict, Place]]:
-    """The machine's word on every layer in order, and where the layer stands among those taken before."""
+    """The machine's word on every layer in order, and where the layer stands among those taken."""
     flow, looked_at = Flow(network), dict[str, tuple[Verdict, Place]]()
     taken: set[str] = set()
     for layer in network.layers:
@@ -167,7 +167,11 @@ def look(network: Network, machine: Machine) -> dict[str, tuple[Verdict, Place]]
         verdict = machine.verdict(layer, place)
         looked_at[layer.name] = verdict, place
         taken |= {layer.name} if verdict.takes else set()
-    return looked_at
+    leaves = flow.leaves({name: looked_at[name][1] for name in taken})
+    return {
+        name: (verdict, replace(place, leaves=leaves.get(name, True)))
+        for name, (verdict, place) in looked_at.items()
+    }
 
 
 def _compiled(

@@ -1,6 +1,6 @@
 """Where a layer stands in its network: what feeds it, and the sizes of what it reads and makes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -8,17 +8,19 @@ from typing import Literal
 
 import onnx
 
+from deltawave.network.editing import Editor
 from deltawave.network.graph import Network
-from deltawave.network.inference import infer
 from deltawave.network.layers import Conv, Dense, Layer, Pointwise, Pool, Recurrent
 from deltawave.network.onnx_types import attributes, dims
-from deltawave.network.partition import activations
+from deltawave.network.partition import activations, demanded, needs_of
 
 Layout = Literal["vectors", "map", ""]
 """Of a tensor: vectors along the last axis; a map [batch, channels, *pixels]; or not known."""
 Sizes = tuple[int, ...]
 """A shape, 0 for a size that is free; empty if not even the number of axes is known."""
-IN_ORDER = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+Dims = tuple[int | str, ...]
+"""A shape with names for free sizes; equal names are equal sizes."""
+IN_ORDER = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 """Operators that change the shape only: the elements stay in their order."""
 
 
@@ -26,8 +28,9 @@ IN_ORDER = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 class Feed:
     """One tensor that a layer works on.
 
-    `source`: the layer that made its elements, in the same order, '' if the machine does not run that layer or vectors
-    do not stay vectors. `sizes`: as this layer reads it; `made`: as the source made it, with the layout `layout`.
+    `source`: the layer whose vectors or maps it takes, one by one in the order in which they are made; '' if the
+    machine does not run that layer, or they do not match. `sizes`: as this layer reads it; `made`: as the source made
+    it, with the layout `layout`.
     """
 
     source: str = ""
@@ -38,10 +41,15 @@ class Feed:
 
 @dataclass(frozen=True)
 class Place:
-    """A layer's surroundings. `feeds`: in the order of `activations`; `sizes`: of its first output."""
+    """A layer's surroundings. `feeds`: in the order of `activations`; `sizes`: of its first output.
+
+    `leaves`: whether anything but layers that it feeds reads its outputs: the host, the outside, a final state's
+    reader. A verdict is asked for before that is known, and then it is assumed.
+    """
 
     feeds: tuple[Feed, ...] = (Feed(),)
     sizes: Sizes = ()
+    leaves: bool = True
 
 
 NOWHERE = Place()
@@ -52,67 +60,102 @@ class Flow:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._makers = {name: node for node in network.model.graph.node for name in node.output if name}
         self._layers = {layer.name: layer for layer in network.layers}
         self._layouts: dict[str, Layout] = {}
 
-    @cached_property
-    def _sizes(self) -> Mapping[str, Sizes]:
-        values = {value.name: dims(value) for value in infer(self._network.model)}
-        return {
-            name: tuple(size if isinstance(size, int) else 0 for size in sizes or [])
-            for name, sizes in values.items()
-        }
-
     def place(self, layer: Layer, taken: Collection[str]) -> Place:
         """Where a layer stands; `taken` names the layers before it that the machine runs. Asked in their order."""
-        read = (layer.x,) if isinstance(layer, Recurrent) else activations(layer)
-        feeds = tuple(self._feed(name, taken) for name in read)
-        self._layouts[layer.name] = self._layout(layer, feeds)
-        return Place(feeds, self._sizes.get(layer.outputs[0], ()))
+        feeds = _of_one_layout([self._feed(layer, name, taken) for name in _works_on(layer)])
+        self._layouts[layer.name] = _layout(layer, feeds)
+        return Place(feeds, _sizes(self._dims.get(layer.outputs[0], ())))
 
-    def _feed(self, name: str, taken: Collection[str]) -> Feed:
-        sizes = self._sizes.get(name, ())
-        made, maker = self._made_by(name)
-        if maker is None or maker not in taken:
-            return Feed(sizes=sizes)
-        layout, shape = self._layouts[maker], self._sizes.get(made, ())
-        if not _stays(layout, shape, sizes):
-            return Feed(sizes=sizes)
-        return Feed(maker, sizes, shape, layout)
+    def leaves(self, places: Mapping[str, Place]) -> dict[str, bool]:
+        """`Place.leaves` by layer. `places`: of all the layers that the machine runs, by name."""
+        needs = needs_of(self._network, places)
+        leaving, nodes = demanded(self._network, needs, places)
+        for node in reversed(nodes):
+            leaving |= needs[node.name] - self._passed_on(node, places, leaving)
+        return {name: not leaving.isdisjoint(self._layers[name].outputs) for name in places}
 
-    def _made_by(self, name: str) -> tuple[str, str | None]:
-        """The tensor whose elements these are, in this order, and the layer whose first output that is."""
-        node = self._makers.get(name)
-        while node is not None and self._keeps_order(node):
-            name = node.input[0]
-            node = self._makers.get(name)
-        return name, node.name if node is not None and node.output[0] == name else None
+    def _passed_on(self, node: onnx.NodeProto, places: Mapping[str, Place], leaving: set[str]) -> set[str]:
+        """What a node reads without its leaving the machine."""
+        if node.name in places:
+            pairs = zip(_works_on(self._layers[node.name]), places[node.name].feeds, strict=True)
+            return {name for name, feed in pairs if feed.source}
+        return {node.input[0]} if self._keeps_order(node) and leaving.isdisjoint(node.output) else set()
+
+    def _feed(self, layer: Layer, name: str, taken: Collection[str]) -> Feed:
+        made, maker = self._origins.get(name, (name, ""))
+        read = self._dims.get(name, ())
+        if maker in taken and self._matches(layer, self._layouts[maker], self._dims.get(made, ()), read):
+            return Feed(maker, _sizes(read), _sizes(self._dims[made]), self._layouts[maker])
+        return Feed(sizes=_sizes(read))
+
+    def _matches(self, layer: Layer, layout: Layout, made: Dims, read: Dims) -> bool:
+        """Whether a layer takes what was made one by one, in the order in which it is made."""
+        if not (layout and made and read) or _looks_back(layer):
+            return False
+        if isinstance(layer, Pointwise) and read != self._dims.get(layer.outputs[0]):
+            return False  # an operand that is repeated
+        if layout == "vectors":
+            return read[-1] == made[-1] and not isinstance(layer, Conv | Pool)
+        if isinstance(layer, Dense):
+            return read[-1] == prod(_sizes(made[1:]))
+        if isinstance(layer, Recurrent):
+            return read[-1] == made[1] and prod(_sizes(made[2:])) == 1
+        return read == made
+
+    @cached_property
+    def _dims(self) -> Mapping[str, Dims]:
+        """By tensor. What a file says of its outputs is not believed."""
+        values = Editor(self._network.model).infer_shapes()
+        return {name: tuple(dims(value) or ()) for name, value in values.items()}
+
+    @cached_property
+    def _origins(self) -> Mapping[str, tuple[str, str]]:
+        """The tensor whose elements another has, in the same order, and the layer whose first output that is."""
+        origins: dict[str, tuple[str, str]] = {}
+        for node in self._network.model.graph.node:
+            if self._keeps_order(node):
+                origins[node.output[0]] = origins.get(node.input[0], (node.input[0], ""))
+            else:
+                origins[node.output[0]] = node.output[0], node.name
+        return origins
 
     def _keeps_order(self, node: onnx.NodeProto) -> bool:
+        if node.domain not in ("", "ai.onnx"):
+            return False
         if node.op_type != "Transpose":
             return node.op_type in IN_ORDER
-        sizes = self._sizes.get(node.input[0], ())
-        order = attributes(node).get("perm", list(range(len(sizes)))[::-1])
+        sizes = self._dims.get(node.input[0], ())
+        order = attributes(node).get("perm", range(len(sizes))[::-1])
         moved = [axis for axis in order if axis < len(sizes) and sizes[axis] != 1]
         return bool(sizes) and moved == sorted(moved)
 
-    def _layout(self, layer: Layer, feeds: tuple[Feed, ...]) -> Layout:
-        """Of what a layer makes: that of what a point-wise operation reads, where the sizes are the same."""
-        if isinstance(layer, Conv | Pool):
-            return "map"
-        if isinstance(layer, Dense) or (isinstance(layer, Recurrent) and len(layer.cells) == 1):
-            return "vectors"
-        if not isinstance(layer, Pointwise):
-            return ""
-        sizes = self._sizes.get(layer.outputs[0])
-        return next((feed.layout for feed in feeds if feed.source and feed.made == feed.sizes == sizes), "")
+
+def _works_on(layer: Layer) -> tuple[str, ...]:
+    return (layer.x,) if isinstance(layer, Recurrent) else activations(layer)
 
 
-def _stays(layout: Layout, made: Sizes, read: Sizes) -> bool:
-    """Whether a tensor read with other sizes has the vectors, or the maps, that were made."""
-    if not made or not read:
-        return False
-    if layout == "vectors":
-        return made[-1] == read[-1] != 0
-    return layout == "map" and (made[1:] == read[1:] or prod(made[1:]) == prod(read[1:]) != 0)
+def _looks_back(layer: Layer) -> bool:
+    """Whether a layer begins with the last step, so that its sequence must be complete."""
+    return isinstance(layer, Recurrent) and any(cell.reverse for cell in layer.cells)
+
+
+def _layout(layer: Layer, feeds: Sequence[Feed]) -> Layout:
+    """Of what a layer makes, in the order in which it makes it."""
+    if isinstance(layer, Conv | Pool):
+        return "map"
+    if isinstance(layer, Dense) or (isinstance(layer, Recurrent) and not _looks_back(layer)):
+        return "vectors"
+    return next((feed.layout for feed in feeds if feed.source), "") if isinstance(layer, Pointwise) else ""
+
+
+def _of_one_layout(feeds: Sequence[Feed]) -> tuple[Feed, ...]:
+    """The operands of a point-wise operation: vectors do not pair with maps."""
+    layout = next((feed.layout for feed in feeds if feed.source), "")
+    return tuple(feed if feed.layout == layout else Feed(sizes=feed.sizes) for feed in feeds)
+
+
+def _sizes(shape: Dims) -> Sizes:
+    return tuple(size if isinstance(size, int) else 0 for size in shape)

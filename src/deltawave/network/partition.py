@@ -53,10 +53,8 @@ def partition(network: Network, taken: Collection[str]) -> tuple[Segment, ...]:
     unknown = sorted(set(taken) - set(layers))
     if unknown:
         raise NetworkError(f"the network has no layer {unknown[0]!r}; there are: {', '.join(layers)}")
-    needs = {
-        node.name: _needs(node, layers[node.name], node.name in taken) for node in network.model.graph.node
-    }
-    outputs, nodes = _demanded(network, needs, taken)
+    needs = needs_of(network, taken)
+    outputs, nodes = demanded(network, needs, taken)
     groups = _groups(nodes, taken, needs, _given(network))
     segments: list[Segment] = []
     wanted = set(outputs)
@@ -70,8 +68,16 @@ def partition(network: Network, taken: Collection[str]) -> tuple[Segment, ...]:
     return tuple(reversed(segments))
 
 
+def needs_of(network: Network, taken: Collection[str]) -> dict[str, set[str]]:
+    """The tensors without which each node cannot run, by its name."""
+    layers = {layer.name: layer for layer in network.layers}
+    return {
+        node.name: _needs(node, layers[node.name], node.name in taken) for node in network.model.graph.node
+    }
+
+
 def _needs(node: onnx.NodeProto, layer: Layer, taken: bool) -> set[str]:
-    """The tensors without which a node cannot run. A machine has its weights already, and the state it carries."""
+    """A machine has its weights already, and the state it carries."""
     if not taken:
         return reads(node)
     if not isinstance(layer, Recurrent):
@@ -87,7 +93,7 @@ def activations(layer: Layer) -> tuple[str, ...]:
     return layer.inputs if layer.constant is None else (layer.inputs[0 if not layer.constant_first else 1],)
 
 
-def _demanded(
+def demanded(
     network: Network, needs: Mapping[str, set[str]], taken: Collection[str]
 ) -> tuple[set[str], list[onnx.NodeProto]]:
     """The outputs that must be made, and the nodes that they and the layers taken depend on.
