@@ -82,7 +82,8 @@ class Flow:
         if node.name in places:
             pairs = zip(_works_on(self._layers[node.name]), places[node.name].feeds, strict=True)
             return {name for name, feed in pairs if feed.source}
-        return {node.input[0]} if self._keeps_order(node) and leaving.isdisjoint(node.output) else set()
+        # what only layers that are fed read, a node on the host has only shaped
+        return {node.input[0]} if leaving.isdisjoint(node.output) else set()
 
     def _feed(self, layer: Layer, name: str, taken: Collection[str]) -> Feed:
         made, maker = self._origins.get(name, (name, ""))
@@ -123,8 +124,6 @@ class Flow:
         return origins
 
     def _keeps_order(self, node: onnx.NodeProto) -> bool:
-        if node.domain not in ("", "ai.onnx"):
-            return False
         if node.op_type != "Transpose":
             return node.op_type in IN_ORDER
         sizes = self._dims.get(node.input[0], ())
