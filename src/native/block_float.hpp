@@ -3,8 +3,8 @@
 // A vector is cut into blocks of `block` columns. Columns are padded to groups of 8 or 16, rows to tiles of 16 and
 // tiles to panels of 4. Weights lie panel after panel, block after block, group after group, tile after tile, raised by
 // `bias` to be unsigned, in lines of 64 bytes: 16 rows x 4 columns. Where 4 bits are enough, a group is one line; the
-// lower halves of its bytes are 4 columns, the upper halves the next 4. Else a group is three lines; the lower 6 bits of
-// each are 4 columns, and the upper 2 bits of all three, the lowest first, the last 4.
+// lower halves of its bytes are 4 columns, the upper halves the next 4. Else a group is three lines; the lower 6 bits
+// of each are 4 columns, and the upper 2 bits of all three, the lowest first, the last 4.
 #pragma once
 
 #include <cstdint>

@@ -12,29 +12,48 @@ using namespace deltawave;
 
 constexpr int fetched_ahead = 4096;  // bytes
 
-template <class V>
-int block_exponent(const uint16_t* halves, int count) {
+constexpr int infinity = 0x7c00;
+
+template <class V, bool Finite>
+typename V::Halves load_halves(const uint16_t* halves, int count) {
+    return Finite ? V::load(halves, count) : V::finite(V::load(halves, count));
+}
+
+template <class V, bool Finite>
+int highest_magnitude(const uint16_t* halves, int count) {
     auto highest = V::load(halves, 0);
     for (int i = 0; i < count; i += lanes)
-        highest = V::larger_magnitude(highest, V::finite(V::load(halves + i, count - i)));
-    return (V::highest(highest) >> 10) - 15;  // -15 for denormals and zeros
+        highest = V::larger_magnitude(highest, load_halves<V, Finite>(halves + i, count - i));
+    return V::highest(highest);
+}
+
+// Returns the sum of the mantissas.
+template <class V, bool Finite>
+int32_t nearest_mantissas(const uint16_t* halves, int count, float scale, int highest, int8_t* mantissas) {
+    auto scales = V::set(scale);
+    auto sum = V::set(int32_t(0));
+    for (int i = 0; i < count; i += lanes) {
+        auto values = V::widen(load_halves<V, Finite>(halves + i, count - i));
+        auto nearest = V::nearest(V::mul(values, scales), highest);
+        sum = V::add(sum, nearest);
+        V::store_bytes(mantissas + i, nearest);
+    }
+    return V::sum(sum);
 }
 
 template <class V>
 void quantise(const BlockShape& shape, const uint16_t* halves, const BlockVector& to) {
     for (int b = 0; b < shape.blocks(); ++b, halves += shape.block) {
-        int count = shape.length(b), exponent = block_exponent<V>(halves, count);
-        auto scale = V::set(power_of_two(shape.mantissa_bits - 1 - exponent));
-        auto sum = V::set(int32_t(0));
-        int8_t* mantissas = to.mantissas + b * shape.stride();
-        for (int i = 0; i < count; i += lanes) {
-            auto values = V::widen(V::finite(V::load(halves + i, count - i)));
-            auto nearest = V::nearest(V::mul(values, scale), shape.highest());
-            sum = V::add(sum, nearest);
-            V::store_bytes(mantissas + i, nearest);
-        }
+        const int count = shape.length(b);
+        int highest = highest_magnitude<V, true>(halves, count);
+        const bool finite = highest < infinity;
+        if (!finite) highest = highest_magnitude<V, false>(halves, count);
+        const int exponent = (highest >> 10) - 15;  // -15 for denormals and zeros
+        const auto nearest = finite ? nearest_mantissas<V, true> : nearest_mantissas<V, false>;
+        const float scale = power_of_two(shape.mantissa_bits - 1 - exponent);
+        int32_t sum = nearest(halves, count, scale, shape.highest(), to.mantissas + b * shape.stride());
         to.scales[b] = power_of_two(exponent + 1 - shape.mantissa_bits);
-        to.starts[b] = -shape.bias() * V::sum(sum);
+        to.starts[b] = -shape.bias() * sum;
     }
 }
 

@@ -36,8 +36,8 @@ void BlockMatrix::pack(const BlockWeights& weights, int from, int to) {
         int64_t block = int64_t(from) * form.blocks() + b;
         scales[size_t((to / panel_rows * form.blocks() + b) * panel_rows + row)] =
             std::ldexp(1.0f, weights.exponents[block] + 1 - form.mantissa_bits);
-        uint8_t* place = packed.data() + to / panel_rows * panel_bytes + at +
-                         int64_t(b) * form.groups_of(form.block) * group_bytes;
+        uint8_t* place =
+            packed.data() + to / panel_rows * panel_bytes + at + int64_t(b) * form.groups_of(form.block) * group_bytes;
         for (int k = 0; k < form.length(b); ++k) {
             uint8_t* byte = place + k / form.group_columns() * group_bytes + k % 4;
             put(byte, k % form.group_columns() / 4, weights.mantissas[block * form.block + k] + form.bias());

@@ -166,8 +166,7 @@ struct PortableBlocks {
     static Four four(const int8_t* p) { return p; }
     static void add_dots(Ints (&sums)[1], const Weights& first, Four x, const Weights& second, Four y) {
         for (int i = 0; i < lanes; ++i)
-            for (int k = 0; k < 4; ++k)
-                sums[0].lane[i] += first.byte[4 * i + k] * x[k] + second.byte[4 * i + k] * y[k];
+            for (int k = 0; k < 4; ++k) sums[0].lane[i] += first.byte[4 * i + k] * x[k] + second.byte[4 * i + k] * y[k];
     }
 };
 
@@ -301,9 +300,11 @@ struct Avx512Blocks : HalfRegister {
     typedef __m512i Four;
     static constexpr int chains = 2, steps_at_once = 4;
 
-    using HalfRegister::load;
     using HalfRegister::store;
 
+    static Halves load(const uint16_t* p, int count) {
+        return count >= lanes ? HalfRegister::load(p, count) : _mm256_maskz_loadu_epi16(__mmask16((1 << count) - 1), p);
+    }
     static Floats widen(Halves h) { return _mm512_cvtph_ps(h); }
     static Halves narrow(Floats f) { return _mm512_cvtps_ph(f, _MM_FROUND_TO_NEAREST_INT); }
     // Reads two bytes past the entry: tables carry one entry more.
