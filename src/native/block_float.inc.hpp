@@ -11,8 +11,7 @@ namespace {
 using namespace deltawave;
 
 constexpr int fetched_ahead = 4096;  // bytes
-
-constexpr int infinity = 0x7c00;
+constexpr int infinity = 0x7c00;     // as bits, beside which all numbers are lower
 
 template <class V, bool Finite>
 typename V::Halves load_halves(const uint16_t* halves, int count) {
@@ -41,6 +40,7 @@ int32_t nearest_mantissas(const uint16_t* halves, int count, float scale, int hi
     return V::sum(sum);
 }
 
+// Most vectors are finite, so that is assumed until it turns out otherwise.
 template <class V>
 void quantise(const BlockShape& shape, const uint16_t* halves, const BlockVector& to) {
     for (int b = 0; b < shape.blocks(); ++b, halves += shape.block) {
