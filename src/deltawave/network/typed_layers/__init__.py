@@ -8,13 +8,14 @@ import onnx
 from deltawave.network.editing import Editor
 from deltawave.network.layers import Layer, Opaque
 from deltawave.network.onnx_types import free_names, subgraphs
-from deltawave.network.typed_layers.common import Shapes, opaque
+from deltawave.network.typed_layers.common import Shapes, element_type, opaque
 from deltawave.network.typed_layers.conv import conv_layer, pool_layer
 from deltawave.network.typed_layers.dense import dense_layer
 from deltawave.network.typed_layers.pointwise import OPERATIONS, pointwise_layer
 from deltawave.network.typed_layers.recurrent import KINDS, recurrent_layer
 from deltawave.network.values import Values
 
+PRODUCTS = ("Gemm", "MatMul", "Conv")
 POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
 
 
@@ -29,10 +30,14 @@ def _layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
         return opaque(node, shapes, f"the operator is of the domain {node.domain}")
     if node.op_type in KINDS:
         return recurrent_layer(values, node, shapes)
-    if node.op_type in ("Gemm", "MatMul"):
-        return dense_layer(values, node, shapes)
+    if node.op_type in (*PRODUCTS, *POOLS) and element_type(shapes, node.output[0]).startswith(
+        ("int", "uint")
+    ):
+        return opaque(node, shapes, "it computes with integers")
     if node.op_type == "Conv":
         return conv_layer(values, node, shapes)
+    if node.op_type in PRODUCTS:
+        return dense_layer(values, node, shapes)
     if node.op_type in POOLS:
         return pool_layer(node, shapes)
     if node.op_type in OPERATIONS:

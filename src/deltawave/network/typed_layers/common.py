@@ -56,6 +56,12 @@ def opaque(node: onnx.NodeProto, shapes: Shapes, why: str = "") -> Opaque:
     )
 
 
+def element_type(shapes: Shapes, name: str) -> str:
+    """The NumPy name of a tensor's element type: 'float32'; '' if it is not known."""
+    code = shapes[name].type.tensor_type.elem_type if name in shapes else 0
+    return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(code)).name) if code else ""
+
+
 def shape_text(value: onnx.ValueInfoProto | None) -> str:
     """A shape to read: '1 x T x 42', '?' for a size without a name."""
     sizes = None if value is None else dims(value)

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 
 from deltawave.network.layers import Layer, Pointwise
-from deltawave.network.typed_layers.common import Shapes, opaque, shape_text
+from deltawave.network.typed_layers.common import Shapes, element_type, opaque, shape_text
 from deltawave.network.values import Values
 
 ACTIVATIONS = ("Relu", "Sigmoid", "Tanh")
@@ -14,8 +14,8 @@ OPERANDS = {**dict.fromkeys(ACTIVATIONS, 1), **dict.fromkeys(ARITHMETIC, 2)}
 
 
 def pointwise_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
-    """A `Pointwise` layer; opaque where its operands are not as many finite float numbers as it takes."""
-    if len(node.input) != OPERANDS[node.op_type] or not _is_float(shapes, node.output[0]):
+    """A `Pointwise` layer; opaque where its operands are not as many finite float32 numbers as it takes."""
+    if len(node.input) != OPERANDS[node.op_type] or element_type(shapes, node.output[0]) != "float32":
         return opaque(node, shapes)
     constants = [values.get(name) for name in node.input]
     known = [value for value in constants if value is not None]
@@ -30,11 +30,3 @@ def pointwise_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Lay
         constant=np.asarray(known[0], np.float32) if known else None,
         constant_first=constants[0] is not None,
     )
-
-
-def _is_float(shapes: Shapes, name: str) -> bool:
-    """Whether a tensor holds floating point numbers; one of unknown type does not count."""
-    if name not in shapes:
-        return False
-    code = shapes[name].type.tensor_type.elem_type
-    return bool(code) and np.dtype(onnx.helper.tensor_dtype_to_np_dtype(code)) == np.float32
