@@ -179,3 +179,18 @@ def test_a_pool_of_integers_stays_opaque() -> None:
     (layer,) = load(model([pool], [x], [y])).layers
     assert isinstance(layer, Opaque)
     assert layer.why == "it computes with integers"
+
+
+def test_a_pool_whose_windows_go_over_the_edge_stays_opaque() -> None:
+    pool = node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    (layer,) = load(model([pool], [value("x", [1, 1, 5, 5])], [value("y", [1, 1, 3, 3])])).layers
+    assert isinstance(layer, Opaque)
+    assert layer.why == "its last windows may go over the edge (ceil_mode)"
+
+
+def test_a_pool_that_makes_indices_stays_opaque() -> None:
+    pool = node("MaxPool", ["x"], ["y", "where"], kernel_shape=[2, 2])
+    outputs = [value("y", [1, 1, 4, 4]), value("where", [1, 1, 4, 4], TensorProto.INT64)]
+    (layer,) = load(model([pool], [value("x", [1, 1, 5, 5])], outputs)).layers
+    assert isinstance(layer, Opaque)
+    assert layer.why == "it makes indices, too"

@@ -148,7 +148,7 @@ def compile_network(
     if not any(layer.parameters for layer in taken):
         raise UnsupportedError(_nothing_taken(network, machine, verdicts))
     recurrent = [layer for layer in taken if isinstance(layer, Recurrent)]
-    samples = {} if calibration is None or not recurrent else sampled(network, recurrent, calibration)
+    samples = {} if calibration is None else sampled(network, recurrent, calibration)
     cells: dict[str, Compiled] = {}
     for done, layer in enumerate(taken):
         progress("layers compiled", done, len(taken))
@@ -185,9 +185,12 @@ def _compiled(
 
 
 def sampled(network: Network, layers: Sequence[Recurrent], data: Data) -> dict[str, Samples]:
-    """What the float network's cells see and say on calibration data."""
+    """What the float network's cells see and say on calibration data. Raises InputError."""
+    streams = as_streams(network, data)
+    if not layers:
+        return {}
     tensors = [name for layer in layers for name in (layer.x, layer.outputs[0]) if name]
-    calls = [call for stream in capture(network, as_streams(network, data), tensors) for call in stream]
+    calls = [call for stream in capture(network, streams, tensors) for call in stream]
     samples = {}
     for layer in layers:
         x = np.concatenate([sequence_of(layer, call[layer.x]) for call in calls])

@@ -90,11 +90,11 @@ class Session:
     def _run_stateless(
         self, segment: MachineSegment, layer: Layer, values: dict[str, NDArray[np.generic]]
     ) -> None:
-        tensors = [np.asarray(values[name], np.float32) for name in activations(layer)]
-        output, happened = self._layers[layer.name].run(tensors)
+        tensors = [values[name] for name in activations(layer)]
+        output, happened = self._layers[layer.name].run([np.asarray(x, np.float32) for x in tensors])
         if self._record:
             self._rows[layer.name].append(happened)
-        values[segment.outputs[0]] = output
+        values[segment.outputs[0]] = np.asarray(output, tensors[0].dtype)  # of a half or a double, too
 
     def _run_recurrent(
         self, segment: MachineSegment, layer: Recurrent, values: dict[str, NDArray[np.generic]]
