@@ -159,58 +159,55 @@ void multiply(const BlockShape& shape, const BlockPanel& panel, const BlockVecto
 // float16 arithmetic: in float32, then rounded, which gives the same as rounding once.
 template <class V>
 struct HalfCell {
-    typedef typename V::Floats Floats;
+    typedef typename V::Halves Halves;
     const HalfTables& tables;
     const BlockUnits& units;
 
-    static Floats load(const uint16_t* values, int row) { return V::widen(V::load(values + row * lanes, lanes)); }
-    static Floats rounded(Floats f) { return V::widen(V::narrow(f)); }
-    static Floats add(Floats a, Floats b) { return rounded(V::add(a, b)); }
-    static Floats sub(Floats a, Floats b) { return rounded(V::sub(a, b)); }
-    static Floats mul(Floats a, Floats b) { return rounded(V::mul(a, b)); }
-    static void store(uint16_t* to, Floats f) { V::store(to, V::narrow(f)); }
-    static Floats look_up(const uint16_t* table, Floats f) { return V::widen(V::look_up(table, V::narrow(f))); }
+    static Halves load(const uint16_t* values, int row) { return V::load(values + row * lanes, lanes); }
+    static Halves add(Halves a, Halves b) { return V::narrow(V::add(V::widen(a), V::widen(b))); }
+    static Halves sub(Halves a, Halves b) { return V::narrow(V::sub(V::widen(a), V::widen(b))); }
+    static Halves mul(Halves a, Halves b) { return V::narrow(V::mul(V::widen(a), V::widen(b))); }
 
-    Floats gate(Floats f) const { return look_up(tables.gate, f); }
-    Floats candidate(Floats f) const { return look_up(tables.candidate, f); }
-    Floats output(Floats f) const { return look_up(tables.output, f); }
+    Halves gate(Halves h) const { return V::look_up(tables.gate, h); }
+    Halves candidate(Halves h) const { return V::look_up(tables.candidate, h); }
+    Halves output(Halves h) const { return V::look_up(tables.output, h); }
 
-    Floats input(int k) const { return add(load(units.from_x, k), load(units.bias, k)); }
-    Floats recurrent(int k) const { return load(units.from_h, k); }
-    Floats sum(int k) const { return add(recurrent(k), input(k)); }
+    Halves input(int k) const { return add(load(units.from_x, k), load(units.bias, k)); }
+    Halves recurrent(int k) const { return load(units.from_h, k); }
+    Halves sum(int k) const { return add(recurrent(k), input(k)); }
 
-    Floats peeping_input(int k, int peephole, Floats c) const {
+    Halves peeping_input(int k, int peephole, Halves c) const {
         return units.peepholes ? add(mul(c, load(units.peepholes, peephole)), input(k)) : input(k);
     }
 
     void lstm() const {
-        Floats old = load(units.c, 0);
-        Floats f = gate(add(recurrent(1), peeping_input(1, 1, old)));
-        Floats i = gate(add(recurrent(0), peeping_input(0, 0, old)));
-        Floats c = add(mul(candidate(sum(2)), i), mul(f, old));
-        Floats o = gate(add(recurrent(3), peeping_input(3, 2, c)));
-        store(units.c, c);
-        store(units.next_h, mul(output(c), o));
+        Halves old = load(units.c, 0);
+        Halves f = gate(add(recurrent(1), peeping_input(1, 1, old)));
+        Halves i = gate(add(recurrent(0), peeping_input(0, 0, old)));
+        Halves c = add(mul(candidate(sum(2)), i), mul(f, old));
+        Halves o = gate(add(recurrent(3), peeping_input(3, 2, c)));
+        V::store(units.c, c);
+        V::store(units.next_h, mul(output(c), o));
     }
 
-    void blend(Floats n) const {
-        Floats h = load(units.h, 0);
-        store(units.next_h, add(mul(sub(h, n), gate(sum(1))), n));
+    void blend(Halves n) const {
+        Halves h = load(units.h, 0);
+        V::store(units.next_h, add(mul(sub(h, n), gate(sum(1))), n));
     }
 
     void gru() const {
-        Floats product = add(recurrent(2), load(units.bias, 3));
+        Halves product = add(recurrent(2), load(units.bias, 3));
         blend(candidate(add(mul(product, gate(sum(0))), input(2))));
     }
 
     void gru_before() const { blend(candidate(add(load(units.from_rh, 0), input(2)))); }
-    void rnn() const { store(units.next_h, candidate(sum(0))); }
+    void rnn() const { V::store(units.next_h, candidate(sum(0))); }
 };
 
 template <class V>
 void reset(const HalfTables& tables, const BlockUnits& units) {
     const HalfCell<V> cell{tables, units};
-    cell.store(units.rh, cell.mul(cell.gate(cell.sum(0)), cell.load(units.h, 0)));
+    V::store(units.rh, cell.mul(cell.gate(cell.sum(0)), cell.load(units.h, 0)));
 }
 
 template <class V>

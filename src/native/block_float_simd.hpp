@@ -196,6 +196,16 @@ struct HalfRegister {
         __m128i eight = _mm_max_epu16(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
         return 0xffff - _mm_extract_epi16(_mm_minpos_epu16(_mm_xor_si128(eight, _mm_set1_epi16(-1))), 0);
     }
+
+    // Reads two bytes past the entry: tables carry one entry more.
+    static __m256i gather(const uint16_t* table, __m128i index) {
+        __m256i wide = _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), _mm256_cvtepu16_epi32(index), 2);
+        return _mm256_and_si256(wide, _mm256_set1_epi32(0xffff));
+    }
+    static Halves look_up(const uint16_t* table, Halves h) {
+        __m256i low = gather(table, _mm256_castsi256_si128(h)), high = gather(table, _mm256_extracti128_si256(h, 1));
+        return _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
+    }
 };
 
 #if defined(__F16C__)
@@ -220,15 +230,6 @@ struct Avx2Blocks : HalfRegister {
         __m128i low = _mm256_cvtps_ph(f.low, _MM_FROUND_TO_NEAREST_INT);
         return _mm256_inserti128_si256(_mm256_castsi128_si256(low), _mm256_cvtps_ph(f.high, _MM_FROUND_TO_NEAREST_INT),
                                        1);
-    }
-    // Reads two bytes past the entry: tables carry one entry more.
-    static __m256i gather(const uint16_t* table, __m128i index) {
-        __m256i wide = _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), _mm256_cvtepu16_epi32(index), 2);
-        return _mm256_and_si256(wide, _mm256_set1_epi32(0xffff));
-    }
-    static Halves look_up(const uint16_t* table, Halves h) {
-        __m256i low = gather(table, _mm256_castsi256_si128(h)), high = gather(table, _mm256_extracti128_si256(h, 1));
-        return _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
     }
 
     static Floats set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
@@ -307,10 +308,6 @@ struct Avx512Blocks : HalfRegister {
     }
     static Floats widen(Halves h) { return _mm512_cvtph_ps(h); }
     static Halves narrow(Floats f) { return _mm512_cvtps_ph(f, _MM_FROUND_TO_NEAREST_INT); }
-    // Reads two bytes past the entry: tables carry one entry more.
-    static Halves look_up(const uint16_t* table, Halves h) {
-        return _mm512_cvtepi32_epi16(_mm512_i32gather_epi32(_mm512_cvtepu16_epi32(h), table, 2));
-    }
 
     static Floats set(float x) { return _mm512_set1_ps(x); }
     static Floats load(const float* p) { return _mm512_loadu_ps(p); }
