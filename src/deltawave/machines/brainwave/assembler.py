@@ -17,15 +17,17 @@ that MFU's own memory, so a v_wr to AddSubVrf or MultiplyVrf becomes one v_wr fo
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from deltawave.errors import OptionError
+from deltawave.machines.brainwave.allocation import Need, lay_out
 from deltawave.machines.brainwave.isa import (
     OPERAND,
     PER_MFU,
     SECTIONS,
+    Access,
     BwProgram,
     Instruction,
     Memory,
@@ -241,11 +243,11 @@ class Assembler:
         """The program; what it reads from DRAM is taken to be there from the start."""
         windows = tuple(self._windows)
         multicast = _Multicast(self._lines, windows)
-        allocator = _Allocator(self._together, windows)
-        code = {name: allocator.place(multicast.expand(name)) for name in SECTIONS}
+        expanded = {name: multicast.expand(name) for name in SECTIONS}
+        allocator = _Allocator(expanded, self._together, windows)
         program = BwProgram(
-            code["preamble"],
-            code["body"],
+            allocator.section("preamble"),
+            allocator.section("body"),
             vectors_per_step,
             tiles_before,
             allocator.used[DRAM, 0, False],
@@ -289,70 +291,67 @@ class _Multicast:
 
 
 class _Allocator:
-    """Gives every name its place: the first that is free and large enough."""
+    """Gives every name its place: see `allocation`."""
 
-    def __init__(self, together: Mapping[tuple[Memory, str], str], windows: tuple[Window, ...]) -> None:
+    def __init__(
+        self,
+        lines: Mapping[SectionName, list[Line]],
+        together: Mapping[tuple[Memory, str], str],
+        windows: tuple[Window, ...],
+    ) -> None:
         self.places: dict[tuple[Space, str], tuple[int, int]] = {}
         self.used: dict[Space, int] = defaultdict(int)
-        self._gaps: dict[Space, list[tuple[int, int]]] = defaultdict(list)
-        self._together, self._windows = together, windows
+        self._lines, self._together = lines, together
+        self._chains = {name: chains(_instructions(lines[name]), windows) for name in SECTIONS}
+        self._needs: dict[Space, dict[str, Need]] = defaultdict(dict)
+        self._find_needs()
+        for space, needs in self._needs.items():
+            for name, index in lay_out(needs).items():
+                self.places[space, name] = index, needs[name].entries
+                self.used[space] = max(self.used[space], index + needs[name].entries)
 
-    def place(self, lines: Sequence[Line]) -> tuple[Instruction, ...]:
-        """The instructions with their indices."""
+    def section(self, name: SectionName) -> tuple[Instruction, ...]:
+        """The instructions of a section with their indices."""
+        lines = self._lines[name]
         placed = list(_instructions(lines))
-        end = 0
-        for chain in chains(_instructions(lines), self._windows):
+        for chain in self._chains[name]:
             for access in chain.accesses:
                 line = lines[access.position]
                 if line.name:
-                    index = self._index(access.space, line, access.entries)
-                    placed[access.position] = replace(access.instruction, index=index)
-            begin, end = end, chain.first + len(chain.instructions) + 1
-            for line in lines[begin:end]:
-                self._free(line.freed)
+                    index, _ = self.places[access.space, self._owner(access.memory, line.name)]
+                    placed[access.position] = replace(access.instruction, index=index + line.offset)
         return tuple(placed)
 
-    def _index(self, space: Space, line: Line, entries: int) -> int:
-        name = self._together.get((space[0], line.name), line.name)
-        if (space, name) not in self.places:
-            whole = max(line.whole, line.offset + entries)
-            self.places[space, name] = self._take(space, whole), whole
-        index, reserved = self.places[space, name]
-        if line.offset + entries > reserved:
+    def _owner(self, memory: Memory, name: str) -> str:
+        """The name whose place it has."""
+        return self._together.get((memory, name), name)
+
+    def _find_needs(self) -> None:
+        number = 0
+        for section in SECTIONS:
+            end, lines = 0, self._lines[section]
+            for chain in self._chains[section]:
+                for access in chain.accesses:
+                    if lines[access.position].name:
+                        self._need(access, lines[access.position], number)
+                begin, end = end, chain.first + len(chain.instructions) + 1
+                self._free((freed for line in lines[begin:end] for freed in line.freed), number)
+                number += 1
+
+    def _need(self, access: Access, line: Line, number: int) -> None:
+        name, entries = self._owner(access.memory, line.name), line.offset + access.entries
+        need = self._needs[access.space].setdefault(name, Need(max(line.whole, entries), number))
+        if entries > need.entries:
             raise OptionError(
-                f"{name} has {reserved} entries of {space[0].value}; {line.offset + entries} are used"
+                f"{name} has {need.entries} entries of {access.memory.value}; {entries} are used"
             )
-        return index + line.offset
 
-    def _take(self, space: Space, entries: int) -> int:
-        gaps = self._gaps[space]
-        for position, (index, size) in enumerate(gaps):
-            if size >= entries:
-                gaps[position] = index + entries, size - entries
-                return index
-        at_the_end = bool(gaps) and sum(gaps[-1]) == self.used[space]
-        index = gaps.pop()[0] if at_the_end else self.used[space]
-        self.used[space] = index + entries
-        return index
-
-    def _free(self, freed: Iterable[tuple[Memory, str]]) -> None:
+    def _free(self, freed: Iterable[tuple[Memory, str]], number: int) -> None:
         for memory, name in freed:
-            name = self._together.get((memory, name), name)
-            for space, owner in list(self.places):
-                if space[0] is memory and owner == name:
-                    self._give_back(space, *self.places[space, name])
-
-    def _give_back(self, space: Space, index: int, entries: int) -> None:
-        """Gaps are kept in order, neighbours as one."""
-        gaps = sorted([*self._gaps[space], (index, entries)])
-        merged = [gaps[0]]
-        for start, size in gaps[1:]:
-            last, length = merged[-1]
-            if last + length == start:
-                merged[-1] = last, length + size
-            else:
-                merged.append((start, size))
-        self._gaps[space] = merged
+            for space, needs in self._needs.items():
+                owner = self._owner(memory, name)
+                if space[0] is memory and owner in needs:
+                    needs[owner].last = number
 
 
 def _instructions(lines: Iterable[Line]) -> tuple[Instruction, ...]:

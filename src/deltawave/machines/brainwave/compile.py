@@ -40,16 +40,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.errors import CapacityError, OptionError
+from deltawave.errors import CapacityError
 from deltawave.kernels.cell import CellKind
 from deltawave.machines.base import Samples
 from deltawave.machines.brainwave.cell_programs import MEMORIES
 from deltawave.machines.brainwave.check import check
 from deltawave.machines.brainwave.compiled import BrainwaveCell, assemble_cell
 from deltawave.machines.brainwave.isa import PER_MFU, Space
+from deltawave.machines.brainwave.weights import halves, quantised
 from deltawave.network.layers import Cell
-from deltawave.numerics.block_float import BlockFloat, Blocks
-from deltawave.numerics.half_tables import LARGEST_HALF, Half
+from deltawave.numerics.block_float import BlockFloat
 
 if TYPE_CHECKING:
     from deltawave.machines.brainwave.machine import Brainwave
@@ -66,9 +66,9 @@ def compile_cell(machine: Brainwave, name: str, cell: Cell, samples: Samples) ->
         name,
         kind,
         cell.inputs,
-        (_blocks(number_format, name, cell.weights_x), _blocks(number_format, name, cell.weights_h)),
-        _halves(name, "bias", _memory_bias(cell, len(MEMORIES[kind]))),
-        None if cell.peepholes is None else _halves(name, "peephole", cell.peepholes),
+        (quantised(number_format, name, cell.weights_x), quantised(number_format, name, cell.weights_h)),
+        halves(name, "bias", _memory_bias(cell, len(MEMORIES[kind]))),
+        None if cell.peepholes is None else halves(name, "peephole", cell.peepholes),
         tuple(activation or "tanh" for activation in cell.activations),  # '': the cell has none
     )
     check_fit(machine, f"{name} needs", compiled.program.entries_used(), "a smaller layer")
@@ -98,20 +98,3 @@ def _memory_bias(cell: Cell, memories: int) -> NDArray[np.float64]:
     if memories == len(x):
         return x + h
     return np.stack([x[0] + h[0], x[1] + h[1], x[2], h[2]])
-
-
-def _blocks(number_format: BlockFloat, name: str, weights: NDArray[np.float32]) -> Blocks:
-    return number_format.quantise(_within_range(name, "weight", weights))
-
-
-def _halves(name: str, what: str, values: NDArray[np.floating]) -> Half:
-    return _within_range(name, what, values).astype(np.float16)
-
-
-def _within_range(name: str, what: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
-    largest = float(np.abs(values).max(initial=0.0))
-    if largest > LARGEST_HALF:
-        raise OptionError(
-            f"{name}: a {what} of {largest:g} is beyond float16, which holds up to {LARGEST_HALF:g}; scale the layer"
-        )
-    return values

@@ -10,7 +10,7 @@ machine with the parameters of the built one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deltawave.hardware import constants
@@ -18,10 +18,10 @@ from deltawave.hardware.constants import NODE_NM, add_pj, multiply_pj
 from deltawave.hardware.cost import AreaRow, Cost, EnergyRow, TrafficRow
 from deltawave.hardware.timeline import Timeline
 from deltawave.machines.base import Activity, Compiled
-from deltawave.machines.brainwave.compiled import brainwave_cell
-from deltawave.machines.brainwave.critical_path import Sizes
-from deltawave.machines.brainwave.isa import UNITS, BwProgram, Chain, Memory, Unit
+from deltawave.machines.brainwave.isa import UNITS, Access, BwProgram, Chain, Memory, Unit
+from deltawave.machines.brainwave.plan import Loop
 from deltawave.machines.brainwave.published import BUILDS, ISCA
+from deltawave.machines.brainwave.restore import unit
 
 if TYPE_CHECKING:
     from deltawave.machines.brainwave.machine import Brainwave
@@ -34,8 +34,8 @@ EXPONENT_BITS = 5
 
 @dataclass(frozen=True)
 class Work:
-    """What a run did: tiles multiplied; native vectors by what an MFU did with them; native vectors read from or
-    written into register files, and into or out of the network queue; products without padding."""
+    """What a run did: tiles multiplied, and loaded from DRAM; native vectors by what an MFU did with them; native
+    vectors read from or written into register files, and into or out of the network queue; products without padding."""
 
     tiles: int = 0
     multiplied: int = 0
@@ -43,6 +43,7 @@ class Work:
     activated: int = 0
     moved: int = 0
     queued: int = 0
+    loaded: int = 0
     products: int = 0
 
     def __add__(self, other: Work) -> Work:
@@ -54,14 +55,17 @@ class Work:
 
 def cost(machine: Brainwave, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
     """Energy, area and traffic of a run. activity: bool [steps, 1] by cell name."""
-    work = sum((_of_cell(cell) * len(activity[cell.name]) for cell in cells), Work())
-    energy = (*_operations(machine, work), *_published(machine, timeline))
-    return Cost(OPERATIONS, energy, _area(machine), _traffic(machine, work))
+    loops = machine.plan(cells)
+    work = sum((_of_loop(loop) * loop.steps(activity) for loop in loops), Work())
+    products = sum(unit(cell).products * len(activity.get(cell.name, ())) for cell in cells)
+    work = replace(work, products=products)
+    devices = len({device for loop in loops for device in loop.programs})
+    energy = (*_operations(machine, work), *_published(machine, timeline, devices))
+    return Cost(OPERATIONS, energy, _area(machine, devices), _traffic(machine, work))
 
 
-def _of_cell(compiled: Compiled) -> Work:
-    cell = brainwave_cell(compiled)
-    return of_step(cell.program) + Work(products=Sizes.of(cell.cell).products)
+def _of_loop(loop: Loop) -> Work:
+    return sum((of_step(program.assembled.program) for program in loop.programs.values()), Work())
 
 
 def of_step(program: BwProgram) -> Work:
@@ -70,17 +74,24 @@ def of_step(program: BwProgram) -> Work:
 
 
 def _of_chain(chain: Chain) -> Work:
+    if chain.moves_matrix:
+        return Work(loaded=chain.entries_read)
     units = [UNITS[operation.opcode] for operation, _ in chain.operations]
-    vectors = [access for access in chain.accesses if not access.moves_tiles]
-    queued = sum(access.entries for access in vectors if access.memory is Memory.NETQ)
     return Work(
-        tiles=chain.rows * chain.cols if chain.multiplication else 0,
+        tiles=chain.rows * chain.cols * chain.times if chain.multiplication else 0,
         multiplied=units.count(Unit.MULTIPLY) * chain.entries_written,
         added=units.count(Unit.ADD_SUB) * chain.entries_written,
         activated=units.count(Unit.ACTIVATION) * chain.entries_written,
-        moved=sum(access.entries for access in vectors) - queued,
-        queued=queued,
+        moved=sum(_moved(chain, access) for access in chain.accesses if access.memory is not Memory.NETQ),
+        queued=sum(access.entries for access in chain.accesses if access.memory is Memory.NETQ),
     )
+
+
+def _moved(chain: Chain, access: Access) -> int:
+    """Native vectors that an access reads or writes; what all windows share is read for each."""
+    if access.moves_tiles:
+        return 0
+    return chain.times * (chain.cols if access.instruction is chain.read else chain.width)
 
 
 def tile_bits(machine: Brainwave) -> int:
@@ -127,14 +138,17 @@ def _operations(machine: Brainwave, work: Work) -> list[EnergyRow]:
             f"a look-up of {HALF_BITS} bits each; {sram.reference}",
         ),
     }
+    if work.loaded:
+        dram = constants.DRAM_BIT
+        rows["weights from DRAM"] = work.loaded * tile_bits(machine) * dram.scaled, dram.reference
     return [EnergyRow(name, picojoules, OPERATIONS, source) for name, (picojoules, source) in rows.items()]
 
 
-def _published(machine: Brainwave, timeline: Timeline) -> list[EnergyRow]:
+def _published(machine: Brainwave, timeline: Timeline, devices: int) -> list[EnergyRow]:
     return [
         EnergyRow(
-            "power of the FPGA",
-            build.watts * timeline.seconds * 1e12,
+            "power of the FPGA" if devices == 1 else f"power of {devices} FPGAs",
+            devices * build.watts * timeline.seconds * 1e12,
             f"published power, {build.watts:.3g} W (power virus)",
             f"{ISCA}, Table IV [text]",
         )
@@ -147,39 +161,42 @@ def _traffic(machine: Brainwave, work: Work) -> tuple[TrafficRow, ...]:
     moved = -(-work.tiles * tile_bits(machine) // 8)
     dense = -(-work.products * (1 + machine.mantissa_bits) // 8)
     queued = work.queued * machine.native_dim * HALF_BITS // 8
+    loaded = -(-work.loaded * tile_bits(machine) // 8)
     return (
+        *([TrafficRow("weights from DRAM", loaded, loaded)] if loaded else []),
         TrafficRow("weights from MatrixRf", moved, dense),
         TrafficRow("inputs and outputs over the network", queued, queued),
     )
 
 
-def _area(machine: Brainwave) -> tuple[AreaRow, ...]:
+def _area(machine: Brainwave, devices: int) -> tuple[AreaRow, ...]:
     bits = memory_bits(machine)
-    memories = ", ".join(f"{name} {size / 8e6:.2f} MB" for name, size in bits.items())
+    several = f"{devices} devices; " if devices > 1 else ""
+    memories = several + ", ".join(f"{name} {size / 8e6:.2f} MB" for name, size in bits.items())
     blocks = sum(-(-size // M20K_BITS) for size in bits.values())
     logic = machine.multipliers * machine.mantissa_bits**2 * constants.MULTIPLIER_AREA.scaled
     return (
-        AreaRow("M20K", blocks, "blocks", f"20 Kb each, filled without a gap: {memories}"),
-        *_built(machine),
+        AreaRow("M20K", devices * blocks, "blocks", f"20 Kb each, filled without a gap: {memories}"),
+        *_built(machine, devices),
         AreaRow(
             "multipliers",
-            logic / 1e6,
+            devices * logic / 1e6,
             "mm2",
-            f"{machine.multipliers} of {machine.mantissa_bits} x {machine.mantissa_bits} bits; "
+            f"{devices * machine.multipliers} of {machine.mantissa_bits} x {machine.mantissa_bits} bits; "
             f"{constants.MULTIPLIER_AREA.reference}",
         ),
         AreaRow(
             "memories",
-            sum(bits.values()) * constants.SRAM_AREA.scaled / 1e6,
+            devices * sum(bits.values()) * constants.SRAM_AREA.scaled / 1e6,
             "mm2",
             f"{memories}; {constants.SRAM_AREA.reference}",
         ),
     )
 
 
-def _built(machine: Brainwave) -> list[AreaRow]:
+def _built(machine: Brainwave, devices: int) -> list[AreaRow]:
     return [
-        AreaRow(f"{name}, as built", amount, "", f"{ISCA}, Table III, {build.device} [text]")
+        AreaRow(f"{name}, as built", devices * amount, "", f"{ISCA}, Table III, {build.device} [text]")
         for build in BUILDS
         if build.is_build_of(machine)
         for name, amount in (("ALM", build.alms), ("M20K", build.m20ks), ("DSP", build.dsps))

@@ -16,7 +16,10 @@ import numpy as np
 from deltawave.kernels.block_float_cell import BlockFloatCell
 from deltawave.machines.base import Activity, Compiled, MachineFigure
 from deltawave.machines.brainwave.cell_programs import GATES
-from deltawave.machines.brainwave.compiled import brainwave_cell
+from deltawave.machines.brainwave.compiled import BrainwaveCell
+from deltawave.machines.brainwave.layer_programs import LayerShape
+from deltawave.machines.brainwave.plan import Loop
+from deltawave.machines.brainwave.restore import Unit, units
 
 if TYPE_CHECKING:
     from deltawave.machines.brainwave.machine import Brainwave
@@ -71,33 +74,78 @@ def sdm_cycles(sizes: Sizes, multipliers: int) -> int:
 
 def bounds(machine: Brainwave, cells: Sequence[Compiled]) -> tuple[MachineFigure, ...]:
     """Cycles of a step of all cells: both bounds, and what the machine takes when nothing is left of the first step."""
-    sizes = [Sizes.of(brainwave_cell(cell).cell) for cell in cells]
     settled = {cell.name: np.ones((SETTLED_STEPS, 1), np.bool_) for cell in cells}
     steps = machine.timeline(cells, settled).step_cycles.values()
+    paths = [Path.of(loop, cells) for loop in machine.plan(cells)]
     return _beside_bounds(
-        sum(map(udm_cycles, sizes)),
-        sum(sdm_cycles(cell, machine.multipliers) for cell in sizes),
+        sum(path.udm_cycles for path in paths),
+        sum(path.sdm_cycles(machine.multipliers) for path in paths),
         sum(int(cycles[-1]) for cycles in steps),
         machine,
     )
 
 
-def figures(
-    machine: Brainwave, cells: Sequence[Compiled], activity: Activity
-) -> tuple[MachineFigure, ...]:
+def figures(machine: Brainwave, cells: Sequence[Compiled], activity: Activity) -> tuple[MachineFigure, ...]:
     """Utilisation of the multipliers, and the cycles of the run beside both bounds."""
-    runs = [(Sizes.of(brainwave_cell(cell).cell), len(activity[cell.name])) for cell in cells]
+    loops = machine.plan(cells)
+    runs = [(Path.of(loop, cells), loop.steps(activity)) for loop in loops]
+    devices = len({device for loop in loops for device in loop.programs})
     cycles = machine.timeline(cells, activity).cycles
-    udm = sum(steps * udm_cycles(sizes) for sizes, steps in runs)
-    sdm = sum(steps * sdm_cycles(sizes, machine.multipliers) for sizes, steps in runs)
-    products = sum(steps * sizes.products for sizes, steps in runs)
-    used = products / (cycles * machine.multipliers) if cycles else 0.0
+    udm = sum(steps * path.udm_cycles for path, steps in runs)
+    sdm = sum(steps * path.sdm_cycles(machine.multipliers) for path, steps in runs)
+    products = sum(steps * sum(path.products) for path, steps in runs)
+    used = products / (cycles * devices * machine.multipliers) if cycles else 0.0
     return (
+        MachineFigure(
+            "devices", devices, "device", "those whose MatrixRf the weights fill, one after another"
+        ),
         MachineFigure(
             "utilisation", used, "share", "products without padding / all that fit into the cycles"
         ),
         *_beside_bounds(udm, sdm, cycles, machine),
     )
+
+
+@dataclass(frozen=True)
+class Path:
+    """The longest path through a step of a loop: cycles without limit, and the multiply-accumulates of each part."""
+
+    udm_cycles: int
+    products: tuple[int, ...]
+
+    @staticmethod
+    def of(loop: Loop, cells: Sequence[Compiled]) -> Path:
+        """That of a loop."""
+        parts = {part.name: part for part in units(cells)}
+        ends: dict[str, int] = {}
+        for resident in loop.residents:
+            begin = max((ends.get(source, 0) for source in resident.sources), default=0)
+            ends[resident.name] = begin + _path_cycles(parts[resident.name])
+        return Path(max(ends.values()), tuple(parts[resident.name].products for resident in loop.residents))
+
+    def sdm_cycles(self, multipliers: int) -> int:
+        """Cycles with so many multiply-accumulate units, which take one product after another."""
+        return self.udm_cycles + sum(-(-products // multipliers) for products in self.products)
+
+
+def _path_cycles(part: Unit) -> int:
+    """Cycles of one part with unlimited function units."""
+    if isinstance(part, BrainwaveCell):
+        return udm_cycles(Sizes.of(part.cell))
+    return layer_udm_cycles(part.shape)
+
+
+def layer_udm_cycles(shape: LayerShape) -> int:
+    """Cycles of a layer that keeps no state: multiply, the levels of a tree of sums, add the bias."""
+    window = shape.window
+    positions = window.kernel_height * window.kernel_width
+    return {
+        "product": 2 + (positions * window.channels // shape.groups - 1).bit_length(),
+        "depthwise": 2 + (positions - 1).bit_length(),
+        "maximum": (positions - 1).bit_length(),
+        "average": 1 + (positions - 1).bit_length(),
+        "pointwise": 1,
+    }[shape.kind]
 
 
 def _beside_bounds(udm: int, sdm: int, cycles: int, machine: Brainwave) -> tuple[MachineFigure, ...]:

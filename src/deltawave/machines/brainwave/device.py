@@ -8,17 +8,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deltawave.machines.brainwave.assembler import (
-    ADD_SUB_VRF,
     DRAM,
     INITIAL_VRF,
     MATRIX_RF,
-    MULTIPLY_VRF,
     NETQ,
     Assembled,
     Assembler,
 )
 from deltawave.machines.brainwave.cell_programs import CellShape, write_preamble, write_step
-from deltawave.machines.brainwave.grouping import Group, Other, Resident, grouped, not_clean
+from deltawave.machines.brainwave.grouping import Group, Other, Resident, grouped, not_clean, readers_together
 from deltawave.machines.brainwave.isa import OPERAND, Memory
 from deltawave.machines.brainwave.layer_programs import (
     LayerShape,
@@ -52,7 +50,7 @@ def device_program(
     sent: those whose output other devices or loops read. streamed_tiles: tiles of the MatrixRf through which weights
     stream from DRAM in every step; 0 if all stay there.
     """
-    return _Writer(residents, mfus, sent, streamed_tiles).write()
+    return _Writer(readers_together(residents), mfus, sent, streamed_tiles).write()
 
 
 class _Writer:
@@ -68,7 +66,7 @@ class _Writer:
         self._groups = grouped(residents, self._leaving, mfus)
         self._arrivals, self._departures, self._arriving = list[str](), list[str](), 0
         self._taken_over = set[tuple[Memory, str]]()
-        self._last_use = {source: n for n, group in enumerate(self._groups) for source in group.reads}
+        self._last_use = {read: n for n, group in enumerate(self._groups) for read in group.reads}
         products = [r for r in residents if isinstance(r.shape, LayerShape) and r.shape.kind == "product"]
         self._stream = Stream(self._npu, products, streamed_tiles) if streamed_tiles and products else None
 
@@ -126,8 +124,10 @@ class _Writer:
     def _write_layer(self, number: int, group: Group, shape: LayerShape) -> None:
         root = group.root
         count = self._stream.pieces(shape) if self._stream and shape.kind == "product" else 1
+        others = {
+            other.reader: self._other(other) for other in group.others
+        }  # before the chain, so before its input
         source = self._input(root, shape, is_read_once=count == 1 and shape.kind in ("product", "pointwise"))
-        others = {other.reader: self._other(other) for other in group.others}
         tail = Tail(tuple(_fused(group, others)), tuple(self._writes(number, group, shape)))
         is_clean = root.sources[0] not in self._not_clean
         writer = LayerWriter(
@@ -194,7 +194,7 @@ class _Writer:
 
     def _take_over(self, number: int, group: Group, memory: Memory) -> None:
         for old in group.others:
-            ends = old.source in self._residents and self._last_use[old.source] == number
+            ends = old.source in self._residents and self._last_use.get((memory, old.source)) == number
             if ends and old.memory is memory and (memory, old.source) not in self._taken_over:
                 self._npu.reuse(memory, f"{group.name}.y", f"{old.source}.y")
                 self._taken_over.add((memory, old.source))
@@ -202,11 +202,9 @@ class _Writer:
 
     def _free(self, number: int, group: Group) -> None:
         """Give back the places of what nothing reads any more."""
-        for source in group.reads & self._residents.keys():
-            if self._last_use[source] == number:
-                for memory in (INITIAL_VRF, ADD_SUB_VRF, MULTIPLY_VRF):
-                    if (memory, source) not in self._taken_over:
-                        self._npu.free(memory, f"{source}.y")
+        for memory, source in group.reads - self._taken_over:
+            if self._last_use[memory, source] == number:
+                self._npu.free(memory, f"{source}.y")
         self._npu.free(INITIAL_VRF, f"{group.root.name}.x")
         for other in group.others:
             self._npu.free(other.memory, f"{other.reader}.z")

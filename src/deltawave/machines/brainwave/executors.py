@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deltawave.kernels.block_float_cell import NativeBlockFloatCell
 from deltawave.machines.base import Floats
 from deltawave.machines.brainwave.isa import Memory
-from deltawave.machines.brainwave.semantics import Interpreter
+from deltawave.machines.brainwave.semantics import Interpreter, Tiles
 from deltawave.numerics.half_tables import Half
 
 if TYPE_CHECKING:
@@ -23,14 +23,16 @@ class PlainExecutor:
     def __init__(self, compiled: BrainwaveCell) -> None:
         self._compiled = compiled
         self._interpreter = Interpreter(compiled.program, compiled.cell.format)
-        self._tiles = compiled.dram_tiles()
+        tiles, self._assembled = compiled.tiles_in_dram(), compiled.assembled
+        self._tiles = Tiles.joined([tiles[name] for name in self._assembled.names_in_dram(tiles=True)])
         self.reset(None, None)
 
     def reset(self, h: Floats | None, c: Floats | None) -> None:
         """Put h and c (zero if None) into DRAM and run the preamble."""
-        zeros = np.zeros(self._compiled.cell.hidden, np.float32)
-        states = [to_half(zeros if state is None else state) for state in (h, c)]
-        self._interpreter.state.load_dram(self._compiled.dram_vectors(*states), self._tiles)
+        states = (None if state is None else to_half(state) for state in (h, c))
+        contents = self._compiled.vectors_in_dram(*states)
+        vectors = [contents[name] for name in self._assembled.names_in_dram(tiles=False)]
+        self._interpreter.state.load_dram(np.concatenate(vectors), self._tiles)
         self._interpreter.run("preamble")
 
     def run(self, x: Floats) -> tuple[Floats, NDArray[np.bool_]]:

@@ -28,6 +28,11 @@ class Resident:
     leaves: bool = True
 
     @property
+    def is_recurrent(self) -> bool:
+        """Whether it is a recurrent cell."""
+        return isinstance(self.shape, CellShape)
+
+    @property
     def tiles(self) -> int:
         """Tiles of its weights."""
         return self.shape.tiles
@@ -56,15 +61,33 @@ class Group:
         return self.fused[-1][0].name if self.fused else self.root.name
 
     @property
-    def reads(self) -> set[str]:
-        """Who makes what it reads."""
-        return {self.root.sources[0], *(other.source for other in self.others)}
+    def reads(self) -> set[tuple[Memory, str]]:
+        """In which memory it reads whose output."""
+        return {
+            (Memory.INITIAL_VRF, self.root.sources[0]),
+            *((other.memory, other.source) for other in self.others),
+        }
 
     @property
     def opcodes(self) -> tuple[Opcode, ...]:
         """Point-wise operations of its last chain."""
         assert isinstance(self.root.shape, LayerShape)
         return (*self.root.shape.last_operations, *(opcode for _, opcode in self.fused))
+
+
+def readers_together(residents: Sequence[Resident]) -> list[Resident]:
+    """The residents in another order: who reads what the one before reads comes next, if all that it reads is there.
+    So a large map is needed no longer than it must be."""
+    waiting, ordered = list(residents), list[Resident]()
+    missing = {resident.name for resident in residents}
+    while waiting:
+        ready = [resident for resident in waiting if not missing & set(resident.sources)]
+        source = ordered[-1].sources[0] if ordered else ""
+        chosen = next((resident for resident in ready if source and resident.sources[0] == source), ready[0])
+        ordered.append(chosen)
+        waiting.remove(chosen)
+        missing.remove(chosen.name)
+    return ordered
 
 
 def grouped(residents: Sequence[Resident], leaving: Collection[str], mfus: int) -> list[Group]:

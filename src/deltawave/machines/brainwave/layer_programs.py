@@ -38,7 +38,7 @@ class LayerShape:
     """What the chains of a layer depend on. `window`: over its input; `outputs`: channels it makes.
 
     `operation`: what a pointwise layer does, on the chain's value and the other operand; `has_constant`: whether that
-    one is a constant.
+    one is a constant. `groups`: of a product whose other weights are zero.
     """
 
     kind: LayerKind
@@ -46,6 +46,14 @@ class LayerShape:
     outputs: int
     operation: Opcode | None = None
     has_constant: bool = False
+    groups: int = 1
+
+    @property
+    def products(self) -> int:
+        """Multiply-accumulates of its matrix, without padding and without the zeros between groups."""
+        window = self.window
+        inputs = window.kernel_height * window.kernel_width * window.channels // self.groups
+        return window.count * self.outputs * inputs if self.kind == "product" else 0
 
     @property
     def planes(self) -> int:

@@ -4,9 +4,9 @@ What the papers leave open is a parameter whose source says where its value is f
 descendant, calibration on the published latencies, or ours.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,31 @@ from numpy.typing import NDArray
 from deltawave.errors import OptionError
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
-from deltawave.machines.base import Activity, Compiled, CompiledCell, Machine, MachineFigure, Samples, Verdict
+from deltawave.machines.base import (
+    Activity,
+    Compiled,
+    CompiledCell,
+    CompiledLayer,
+    Machine,
+    MachineFigure,
+    Samples,
+    Verdict,
+)
 from deltawave.machines.brainwave import compile as compiler
+from deltawave.machines.brainwave import compile_layer as layer_compiler
 from deltawave.machines.brainwave import cost, critical_path, timing
-from deltawave.machines.brainwave.compiled import brainwave_cell, restore
-from deltawave.machines.brainwave.isa import Limits, Space
+from deltawave.machines.brainwave.check import check
+from deltawave.machines.brainwave.grouping import Resident
+from deltawave.machines.brainwave.isa import Limits
+from deltawave.machines.brainwave.plan import Loop, entries_used, plan
+from deltawave.machines.brainwave.restore import restore, units
 from deltawave.network.flow import NOWHERE, Place
-from deltawave.network.layers import Cell, Layer, Recurrent
+from deltawave.network.layers import Cell, Conv, Dense, Layer, Recurrent
 from deltawave.numerics.block_float import BlockFloat
 from deltawave.options import option
 
 INTEL = "[text] RTL of Intel's descendant (github:intel/fpga-npu); not published by Microsoft"
+OURS = "ours; not published"
 CALIBRATED = "calibrated on the eleven DeepBench latencies of ISCA 2018, Table V; not published"
 FUNCTIONS = ("sigmoid", "tanh", "relu")
 AT_LEAST_ONE = (
@@ -39,8 +53,12 @@ AT_LEAST_ONE = (
     "mfu_lanes",
     "issue_cycles",
     "write_back_cycles",
+    "devices",
+    "link_bytes_per_cycle",
 )
 AT_LEAST_ZERO = (
+    "dram_bytes_per_cycle",
+    "hop_cycles",
     "loop_cycles",
     "invocation_cycles",
     "dispatch_cycles",
@@ -106,6 +124,29 @@ class Brainwave(Machine):
     )
     mfu_operation_cycles: int = option(3, unit="cycle", doc="Function unit of an MFU", source=INTEL)
     write_back_cycles: int = option(5, unit="cycle", doc="Last element written to readable", source=INTEL)
+    shares_windows: bool = option(
+        False,
+        doc="Engines work on different windows with the same weights, as in the CNN variant; else on different tiles",
+        source="[text] IEEE Micro 2019",
+    )
+    dram_bytes_per_cycle: int = option(
+        0,
+        unit="byte/cycle",
+        doc="Weights of feed-forward networks may stream from DRAM; 0: they do not",
+        source=OURS,
+    )
+    devices: int = option(
+        8, doc="Devices that a network may take, one behind the other", source=f"{OURS}; one rack has dozens"
+    )
+    hop_cycles: int = option(
+        360,
+        unit="cycle",
+        doc="From device to device",
+        source="[recall 75%] Catapult v2, MICRO 2016: 2.88 us there and back within a rack, at 250 MHz",
+    )
+    link_bytes_per_cycle: int = option(
+        20, unit="byte/cycle", doc="Between devices", source="[recall 90%] Catapult v2: 40 Gb/s, at 250 MHz"
+    )
 
     def __post_init__(self) -> None:
         for names, low in ((AT_LEAST_ONE, 1), (AT_LEAST_ZERO, 0)):
@@ -113,8 +154,9 @@ class Brainwave(Machine):
                 self._check_range(name, low, LARGEST)
         self._check_range("mantissa_bits", 2, 5)
         self._check_range("clock_hz", 1, 10**12)
-        for name in ("lanes", "mfu_lanes"):
-            self._check_divides(name)
+        self._check_divides("lanes")
+        if self.mfu_lanes % self.native_dim:  # a whole number of vectors in a cycle will do as well
+            self._check_divides("mfu_lanes")
         BlockFloat(self.mantissa_bits, self.native_dim)  # refuses dot products that are too long
 
     def _check_range(self, name: str, low: float, high: float) -> None:
@@ -157,59 +199,94 @@ class Brainwave(Machine):
         """Cycles that a tile engine takes for a native tile: N / L."""
         return self.native_dim // self.lanes
 
-    @property
-    def vector_cycles(self) -> int:
-        """Cycles that an MFU takes for a native vector."""
-        return self.native_dim // self.mfu_lanes
+    def beats(self, vectors: int) -> int:
+        """Cycles that an MFU takes for so many native vectors."""
+        return -(-vectors * self.native_dim // self.mfu_lanes)
 
-    def product_cycles(self, tiles: int) -> int:
-        """Cycles that the tile engines are held for so many tiles."""
-        return -(-tiles // self.tile_engines) * self.tile_cycles
+    def product_cycles(self, tiles: int, windows: int = 1) -> int:
+        """Cycles that the tile engines are held for so many tiles, over so many windows."""
+        if self.shares_windows:
+            return -(-windows // self.tile_engines) * tiles * self.tile_cycles
+        return windows * -(-tiles // self.tile_engines) * self.tile_cycles
+
+    def load_cycles(self, tiles: int) -> int:
+        """Cycles that so many tiles take from DRAM into the MatrixRf."""
+        return -(-tiles * cost.tile_bits(self) // (8 * max(self.dram_bytes_per_cycle, 1)))
+
+    def link_cycles(self, vectors: int) -> int:
+        """Cycles that so many native vectors take to leave for another device."""
+        return -(-vectors * self.native_dim * cost.HALF_BITS // (8 * self.link_bytes_per_cycle))
+
+    def streams_weights(self, residents: Sequence[Resident]) -> bool:
+        """Whether weights stream from DRAM: those of a feed-forward network that do not all fit the MatrixRf."""
+        fits = sum(resident.tiles for resident in residents) <= self.mrf_tiles
+        return (
+            self.dram_bytes_per_cycle > 0
+            and not fits
+            and not any(resident.is_recurrent for resident in residents)
+        )
 
     @property
     def mvm_cycles(self) -> int:
         """Stages of the MVM: from the last lanes of a row entering to its sum over lanes, tiles and engines."""
         lane_levels, engine_levels = (self.lanes - 1).bit_length(), (self.tile_engines - 1).bit_length()
+        reduction = engine_levels * self.adder_cycles + self.reduction_extra_cycles
         return (
             self.read_cycles
             + self.multiply_cycles
             + lane_levels * self.adder_cycles
             + self.accumulate_cycles
-            + engine_levels * self.adder_cycles
-            + self.reduction_extra_cycles
+            + (0 if self.shares_windows else reduction)
         )
 
+    takes: ClassVar = (Recurrent, Dense, Conv)
+
     def verdict(self, layer: Layer, place: Place = NOWHERE) -> Verdict:
-        """Recurrent layers with sigmoid, tanh and relu."""
+        """Recurrent layers with sigmoid, tanh and relu; dense and convolutional ones, pooling, and what is done to each
+        element of their outputs."""
         if not isinstance(layer, Recurrent):
-            return Verdict(False, "runs recurrent layers only, in this version")
+            why = layer_compiler.why_not(self, layer, place)
+            return Verdict(not why, why)
         return next((Verdict(False, why) for why in map(_why_not, layer.cells) if why), Verdict(True))
 
-    def compile(
-        self, name: str, cell: Cell, samples: Samples, place: Place = NOWHERE
-    ) -> CompiledCell:
+    def compile(self, name: str, cell: Cell, samples: Samples, place: Place = NOWHERE) -> CompiledCell:
         """Quantise one direction of a layer and write its program."""
-        return compiler.compile_cell(self, name, cell, samples)
+        compiled = compiler.compile_cell(self, name, cell, samples)
+        return replace(compiled, source=place.feeds[0].source, leaves=place.leaves)
 
-    def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> CompiledCell:
-        """The compiled cell that `arrays` came from."""
+    def compile_layer(self, layer: Layer, place: Place) -> CompiledLayer:
+        """Quantise a layer that keeps no state."""
+        return layer_compiler.compile_layer(self, layer, place)
+
+    def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Compiled:
+        """The compiled part that `arrays` came from."""
         return restore(name, arrays)
 
+    def plan(self, cells: Sequence[Compiled]) -> tuple[Loop, ...]:
+        """Which parts run together, and on which device."""
+        return plan(self, tuple(unit.resident for unit in units(cells)))
+
     def check(self, cells: Sequence[Compiled]) -> None:
-        """All layers share the memories of one device."""
-        used: Counter[Space] = Counter()
-        for cell in cells:
-            used.update(brainwave_cell(cell).program.entries_used())
-        compiler.check_fit(self, "the layers together need", used, "fewer layers")
+        """All layers share the memories of the devices."""
+        loops = self.plan(cells)
+        for used in entries_used(loops).values():
+            compiler.check_fit(self, "the layers together need", used, "fewer layers")
+        for loop in loops:
+            for program in loop.programs.values():
+                check(program.assembled.program, self.limits)
 
     def timeline(self, cells: Sequence[Compiled], activity: Activity) -> Timeline:
         """When every unit worked."""
-        runs = [(cell.name, brainwave_cell(cell).program, len(activity[cell.name])) for cell in cells]
-        return timing.timeline(self, runs)
+        return timing.timeline(self, [(loop, loop.steps(activity)) for loop in self.plan(cells)])
 
     def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic."""
         return cost.cost(self, cells, activity, timeline)
+
+    def listing(self, cells: Sequence[Compiled]) -> str:
+        """The programs of all loops and devices, each under a comment for what it runs."""
+        named = {unit.name: unit for unit in units(cells)}
+        return "\n".join(loop.listing(named) for loop in self.plan(cells))
 
     @property
     def calibrates(self) -> bool:

@@ -1,22 +1,30 @@
 """Cycles of the Brainwave NPU: a scalar core that issues chains, and one linear pipeline that they flow through.
 
 Units: NIOS (the scalar core), HDD (hierarchical decode and dispatch), MVM (the tile engines), MFU0, MFU1, ..., and VRF
-(write-back into register files or the network queue; it ends the steps). A task is a chain in a step. Every chain
-passes every unit in program order; where it has nothing to do it takes no time.
+(write-back into register files or the network queue; it ends the steps); DRAM where weights stream; LINK between
+devices. A task is a chain in a step. Every chain passes every unit in program order, DRAM and LINK apart; where it has
+nothing to do it takes no time.
 
 1. NIOS issues a chain's instructions (the s_wr before it and its end_chain included), one each issue_cycles, and takes
-   loop_cycles more in every step of a cell. It never waits for the pipeline: the queue between them is long enough not
+   loop_cycles more in every step of a loop. It never waits for the pipeline: the queue between them is long enough not
    to matter. A run begins invocation_cycles late.
-2. HDD dispatches one chain a cycle, once its last instruction is issued and every vector that it reads has been
-   written: a read-after-write hazard stalls the issue, as in the FCCM 2019 replica. The chain enters the pipeline
+2. HDD dispatches one chain a cycle, once its last instruction is issued and every vector and tile that it reads has
+   been written: a read-after-write hazard stalls the issue, as in the FCCM 2019 replica. The chain enters the pipeline
    dispatch_cycles later.
-3. A product of rows x cols tiles holds the MVM's E engines for ceil(rows * cols / E) * N / L cycles. A sum comes out
-   mvm_cycles after its last lanes went in; vectors come out as their rows of tiles are done.
+3. A product of rows x cols tiles over so many windows (one, if there are none) holds the MVM's E engines for
+   windows * ceil(rows * cols / E) * N / L cycles; where engines share windows, as in the CNN variant, for
+   ceil(windows / E) * rows * cols * N / L. A sum comes out mvm_cycles after its last lanes went in; vectors come out as
+   their rows of tiles are done.
 4. An MFU with something to do takes N / mfu_lanes cycles for each native vector, and mfu_operation_cycles for each
    operation until the first vector comes out. Vectors stream through MFUs and VRF without a gap.
 5. A vector can be read write_back_cycles after the chain's last element was written.
+6. m_rd, m_wr in a body hold DRAM for the bits of their tiles over dram_bytes_per_cycle, once they are dispatched and
+   the products that read the same places of the MatrixRf before have let the MVM go. HDD does not wait for that.
+7. What another device or loop needs holds LINK for its bits over link_bytes_per_cycle, as soon as it is written to
+   NetQ, and can be read there hop_cycles later. Devices work on different steps at the same time; a stretch of 1,024
+   steps begins when the one before has ended on all of them.
 
-Inputs are in the queue when they are asked for, weights in the MatrixRf: a run does not include the preamble.
+Inputs are in the queue when they are asked for, pinned weights in the MatrixRf: a run does not include the preamble.
 
 Why loop_cycles: the published steps take 632 to 636 cycles for GRUs of 1,024 to 2,048 units, whose products take 120 to
 360, and, the invocation taken off, 14 to 66 more for LSTMs, whose programs have eleven instructions more. So they hang
@@ -25,26 +33,27 @@ on the issue. Longer stages instead, however long, miss the published latencies 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltawave.hardware.tasks import BEGIN, Cycles, TaskGraph
+from deltawave.hardware.tasks import BEGIN, Cycles, Link, TaskGraph
 from deltawave.hardware.timeline import Part, Timeline, simulate
-from deltawave.machines.brainwave.isa import BwProgram, Chain, Memory, Opcode
+from deltawave.machines.brainwave.isa import Access, BwProgram, Chain, Memory, Opcode, Space
+from deltawave.machines.brainwave.plan import Loop
 
 if TYPE_CHECKING:
     from deltawave.machines.brainwave.machine import Brainwave
 
 STRETCH_STEPS = 1 << 10
 DETAIL_STEPS = 8
-NOT_WAITED_FOR = (Memory.NETQ, Memory.MATRIX_RF, Memory.DRAM)
-"""Inputs are there in time, and nothing in a body writes tiles or constants."""
+NOT_WAITED_FOR = (Memory.NETQ, Memory.DRAM)
+"""Inputs are there in time, and nothing in a body writes constants."""
 
-Entry = tuple[Memory, int, int]
-"""A native vector: its memory, the MFU that this belongs to, its index."""
+Kind = Callable[[Access], bool]
+"""Picks some accesses of a chain."""
 
 
 @dataclass(frozen=True)
@@ -56,73 +65,137 @@ class Hazard:
     steps: int
 
 
-def timeline(machine: Brainwave, runs: Sequence[tuple[str, BwProgram, int]]) -> Timeline:
-    """When every unit worked on the cells of a run: (name, program, steps) each. One invocation serves all."""
+def timeline(machine: Brainwave, loops: Sequence[tuple[Loop, int]]) -> Timeline:
+    """When every unit worked on the loops of a run, so many steps each. One invocation serves all."""
     invoked = replace(machine, invocation_cycles=0)
-    parts = (part(invoked if number else machine, *run) for number, run in enumerate(runs))
+    parts = (loop_part(invoked if number else machine, *loop) for number, loop in enumerate(loops))
     return Timeline(machine.clock_hz, tuple(parts))
 
 
+def loop_part(machine: Brainwave, loop: Loop, steps: int) -> Part:
+    """When every unit of all devices worked on so many steps of a loop."""
+    late = machine.hop_cycles if loop.is_fed_from_afar else 0
+    devices = Devices(replace(machine, invocation_cycles=machine.invocation_cycles + late), loop)
+    return simulate(loop.name, steps, devices.graph, stretch=STRETCH_STEPS, detail_steps=DETAIL_STEPS)
+
+
 def part(machine: Brainwave, name: str, program: BwProgram, steps: int) -> Part:
-    """When every unit worked on so many runs of a program's body."""
-    graph_of = Body(machine, program).graph
-    return simulate(name, steps, graph_of, stretch=STRETCH_STEPS, detail_steps=DETAIL_STEPS)
+    """When every unit of one device worked on so many runs of a program's body."""
+    body = Body(machine, program)
+
+    def graph(first: int, last: int) -> TaskGraph:
+        tasks = TaskGraph()
+        body.add_to(tasks, first, last)
+        return tasks
+
+    return simulate(name, steps, graph, stretch=STRETCH_STEPS, detail_steps=DETAIL_STEPS)
 
 
 def hazards(body: Sequence[Chain]) -> list[Hazard]:
     """The read-after-write hazards among the chains of a body that is run again and again, by reader."""
-    written: dict[Entry, tuple[int, int]] = {}
+    return _dependences(body, _writes, _reads)
+
+
+def overwritten_tiles(body: Sequence[Chain]) -> list[Hazard]:
+    """The write-after-read hazards on MatrixRf: chain `reader` overwrites what chain `writer` was the last to read."""
+    return _dependences(body, _reads_tiles, _writes_tiles)
+
+
+def _dependences(body: Sequence[Chain], does_first: Kind, does_then: Kind) -> list[Hazard]:
+    """Which chain did the first thing to a place last, before a chain does the other thing to it."""
+    last = {space: np.full(entries, BEGIN, np.int64) for space, entries in _entries(body).items()}
     found: dict[Hazard, None] = {}
-    for step in range(2):  # the second time, every value has its last writer
+    for step in range(2):  # the second time, every place has its last user
         for number, chain in enumerate(body):
-            writers = [written[entry] for entry in vectors(chain, written=False) if entry in written]
             if step == 1:
-                found |= {Hazard(number, writer, 1 - when): None for when, writer in writers}
-            written |= dict.fromkeys(vectors(chain, written=True), (step, number))
+                for user in _users(last, filter(does_then, chain.accesses)):
+                    when, writer = divmod(user, len(body))
+                    found[Hazard(number, writer, 1 - when)] = None
+            for access in filter(does_first, chain.accesses):
+                last[access.space][_span(access)] = step * len(body) + number
     return list(found)
 
 
-def vectors(chain: Chain, *, written: bool) -> Iterator[Entry]:
-    """Every native vector that a chain writes into register files, or reads from them."""
-    for access in chain.accesses:
-        if access.is_write == written and access.memory not in NOT_WAITED_FOR:
-            for offset in range(access.entries):
-                yield access.memory, access.mfu, access.index + offset
+def _users(last: Mapping[Space, Cycles], accesses: Iterable[Access]) -> list[int]:
+    users = [np.unique(last[access.space][_span(access)]) for access in accesses]
+    return [int(user) for several in users for user in several if user != BEGIN]
+
+
+def _entries(body: Sequence[Chain]) -> Mapping[Space, int]:
+    """How far each index space is used."""
+    used: dict[Space, int] = {}
+    for chain in body:
+        for access in chain.accesses:
+            used[access.space] = max(used.get(access.space, 0), access.index + access.entries)
+    return used
+
+
+def _span(access: Access) -> slice:
+    return slice(access.index, access.index + access.entries)
+
+
+def _writes(access: Access) -> bool:
+    return access.is_write and access.memory not in NOT_WAITED_FOR
+
+
+def _reads(access: Access) -> bool:
+    return not access.is_write and access.memory not in NOT_WAITED_FOR
+
+
+def _writes_tiles(access: Access) -> bool:
+    return access.is_write and access.memory is Memory.MATRIX_RF
+
+
+def _reads_tiles(access: Access) -> bool:
+    return not access.is_write and access.memory is Memory.MATRIX_RF
+
+
+@dataclass(frozen=True)
+class Units:
+    """Numbers of a device's units that others wait for."""
+
+    hdd: int
+    vrf: int
 
 
 class Body:
     """What the chains of a body take in each unit, int64 [chains] each: cycles that they hold it, and cycles until
-    the next unit can begin."""
+    the next unit can begin. `suffix`: behind the names of the units."""
 
-    def __init__(self, machine: Brainwave, program: BwProgram) -> None:
-        self.machine = machine
+    def __init__(self, machine: Brainwave, program: BwProgram, suffix: str = "") -> None:
+        self.machine, self.suffix = machine, suffix
         self.chains = program.chains("body")
-        self.hazards = hazards(self.chains)
-        self.beats = _array(chain.entries_written * machine.vector_cycles for chain in self.chains)
+        self.moves_tiles = np.array([chain.moves_matrix for chain in self.chains])
+        self.beats = _array(0 if c.moves_matrix else machine.beats(c.entries_written) for c in self.chains)
+        self.loads = _array(machine.load_cycles(c.entries_read) if c.moves_matrix else 0 for c in self.chains)
         ends = [at + 1 for at, one in enumerate(program.body) if one.opcode is Opcode.END_CHAIN]
         after_the_last = len(program.body) - ends[-1]  # s_wr that the next step's first chain waits for
         self.issue = np.diff(ends, prepend=-after_the_last) * machine.issue_cycles
         self.issue[:1] += machine.loop_cycles
         products = [_product(machine, chain) for chain in self.chains]
         self.product, self.product_latency = (_array(column) for column in zip(*products, strict=True))
+        found = hazards(self.chains)
+        self.of_vectors = [h for h in found if not self.moves_tiles[h.writer]]
+        self.of_tiles = [h for h in found if self.moves_tiles[h.writer]]
+        self.overwritten = overwritten_tiles(self.chains)
 
-    def graph(self, first: int, last: int) -> TaskGraph:
-        """The tasks of steps `first` up to, not including, `last`."""
-        graph, machine = TaskGraph(), self.machine
+    def add_to(self, graph: TaskGraph, first: int, last: int) -> Units:
+        """Add the tasks of steps `first` up to, not including, `last`."""
+        machine = self.machine
         step = np.repeat(np.arange(first, last), len(self.chains))
         every = np.arange(len(step))
 
         def unit(name: str, occupancy: Cycles | int, latency: Cycles | int, *, after: str = "") -> int:
             """A unit that takes each chain when the unit before it has handed it on."""
             held, handed_on = (np.resize(np.asarray(cycles), len(step)) for cycles in (occupancy, latency))
-            number = graph.unit(name, held, handed_on, step)
+            number = graph.unit(name + self.suffix, held, handed_on, step)
             if after:
                 graph.wait(number, every, number - 1, every, reason=after)
             return number
 
         nios = unit("NIOS", self.issue, self.issue)
         hdd = unit("HDD", 1, machine.dispatch_cycles, after="issue")
-        unit("MVM", self.product, self.product_latency, after="dispatch")
+        mvm = unit("MVM", self.product, self.product_latency, after="dispatch")
         for mfu in range(machine.mfus):
             operations = self._operations(mfu)
             latency = operations * machine.mfu_operation_cycles
@@ -131,22 +204,119 @@ class Body:
 
         begins = np.zeros(int(first == 0 < last), np.int64)
         graph.wait(nios, begins, nios, BEGIN, lag=machine.invocation_cycles, reason="invocation")
-        self._wait_for_hazards(graph, hdd, vrf, last - first)
-        return graph
+        self._wait(graph, hdd, vrf, self.of_vectors, last - first, reason="hazard")
+        if self.moves_tiles.any():
+            self._load(graph, hdd, mvm, step, last - first)
+        return Units(hdd, vrf)
+
+    def _load(self, graph: TaskGraph, hdd: int, mvm: int, step: Cycles, steps: int) -> None:
+        """What streams from DRAM. Chains that load nothing pass without waiting."""
+        cycles = np.resize(self.loads, len(step))
+        dram = graph.unit(f"DRAM{self.suffix}", cycles, cycles, step)
+        loads = np.flatnonzero(np.resize(self.moves_tiles, len(step)))
+        graph.wait(dram, loads, hdd, loads, reason="dispatch")
+        self._wait(graph, dram, mvm, self.overwritten, steps, reason="tiles in use", link=Link.RELEASE)
+        self._wait(graph, hdd, dram, self.of_tiles, steps, reason="weights")
 
     def _operations(self, mfu: int) -> Cycles:
         """How many operations an MFU does for each chain."""
         return _array(sum(on == mfu for _, on in chain.operations) for chain in self.chains)
 
-    def _wait_for_hazards(self, graph: TaskGraph, hdd: int, vrf: int, steps: int) -> None:
-        """What was written before the stretch is there when it begins."""
+    def _wait(
+        self,
+        graph: TaskGraph,
+        unit: int,
+        on: int,
+        found: Sequence[Hazard],
+        steps: int,
+        *,
+        reason: str,
+        link: Link = Link.RESULT,
+    ) -> None:
+        """What was done before the stretch is done when it begins."""
         starts = np.arange(steps)[:, None] * len(self.chains)
         reader, writer, distance = (
-            _array(getattr(hazard, name) for hazard in self.hazards) for name in ("reader", "writer", "steps")
+            _array(getattr(hazard, name) for hazard in found) for name in ("reader", "writer", "steps")
         )
         after = starts + writer - distance * len(self.chains)
         after = np.where(after < 0, BEGIN, after)
-        graph.wait(hdd, (starts + reader).ravel(), vrf, after.ravel(), reason="hazard")
+        graph.wait(unit, (starts + reader).ravel(), on, after.ravel(), reason=reason, link=link)
+
+
+class Devices:
+    """The bodies of a loop on all its devices, and what passes between them."""
+
+    def __init__(self, machine: Brainwave, loop: Loop) -> None:
+        self._machine, self._programs = machine, loop.programs
+        several = len(loop.programs) > 1
+        self._bodies = {
+            device: Body(machine, program.assembled.program, f" {device}" if several else "")
+            for device, program in loop.programs.items()
+        }
+        self._transfers = [
+            (source, target) for source in loop.programs for target in loop.programs if source < target
+        ]
+
+    def graph(self, first: int, last: int) -> TaskGraph:
+        """The tasks of steps `first` up to, not including, `last`."""
+        graph = TaskGraph()
+        units = {device: body.add_to(graph, first, last) for device, body in self._bodies.items()}
+        for source, target in self._transfers:
+            self._link(graph, units, source, target, np.arange(first, last))
+        if len(units) > 1:
+            self._end(graph, units, np.arange(first, last))
+        return graph
+
+    def _link(
+        self, graph: TaskGraph, units: Mapping[int, Units], source: int, target: int, steps: Cycles
+    ) -> None:
+        """What the target device takes from the source device."""
+        sender, receiver = self._bodies[source], self._bodies[target]
+        sent = _through_netq(sender.chains, self._programs[source].departures, is_write=True)
+        taken = _through_netq(receiver.chains, self._programs[target].arrivals, is_write=False)
+        pairs = [
+            (sent[name][-1], chain) for name, chains in taken.items() if name in sent for chain in chains
+        ]
+        if not pairs:
+            return
+        pairs.sort(key=lambda pair: pair[1])
+        starts = np.arange(len(steps))[:, None]
+        writer, reader = _array(w for w, _ in pairs), _array(r for _, r in pairs)
+        held = _array(self._machine.link_cycles(sender.chains[w].entries_written) for w, _ in pairs)
+        occupancy = np.resize(held, len(steps) * len(pairs))
+        link = graph.unit(
+            f"LINK {source}-{target}",
+            occupancy,
+            occupancy + self._machine.hop_cycles,
+            np.repeat(steps, len(pairs)),
+        )
+        every = np.arange(len(occupancy))
+        graph.wait(
+            link, every, units[source].vrf, (starts * len(sender.chains) + writer).ravel(), reason="vector"
+        )
+        graph.wait(
+            units[target].hdd, (starts * len(receiver.chains) + reader).ravel(), link, every, reason="hop"
+        )
+
+    def _end(self, graph: TaskGraph, units: Mapping[int, Units], steps: Cycles) -> None:
+        """A step ends when it has ended on all devices."""
+        end = graph.unit("END", 0, 0, steps)
+        for device, body in self._bodies.items():
+            last = (np.arange(len(steps)) + 1) * len(body.chains) - 1
+            graph.wait(end, np.arange(len(steps)), units[device].vrf, last, reason="devices")
+
+
+def _through_netq(body: Sequence[Chain], names: Sequence[str], *, is_write: bool) -> Mapping[str, list[int]]:
+    """The chains that write to NetQ or read from it, by the names that go with them."""
+    chains = [
+        number
+        for number, chain in enumerate(body)
+        if any(access.memory is Memory.NETQ and access.is_write == is_write for access in chain.accesses)
+    ]
+    found: dict[str, list[int]] = {}
+    for name, chain in zip(names, chains, strict=True):
+        found.setdefault(name, []).append(chain)
+    return found
 
 
 def _product(machine: Brainwave, chain: Chain) -> tuple[int, int]:
@@ -156,9 +326,9 @@ def _product(machine: Brainwave, chain: Chain) -> tuple[int, int]:
     """
     if not chain.multiplication:
         return 0, 0
-    held = machine.product_cycles(chain.rows * chain.cols)
+    held = machine.product_cycles(chain.rows * chain.cols, chain.times)
     first = machine.product_cycles(chain.cols)
-    in_time = held - (chain.rows - 1) * machine.vector_cycles
+    in_time = held - machine.beats(chain.entries_written) + machine.beats(1)
     return held, max(first, in_time) + machine.mvm_cycles
 
 
