@@ -35,6 +35,7 @@ TARGETS = {
 }
 """Wanted on one thread: geometric mean over the layers of rival's time / our time."""
 STEP_COST_TARGET_US = 1.0
+IDLE_S = 1e-3
 
 
 def contenders_for(layer: Layer, threads: int) -> tuple[list[Contender], list[Contender]]:
@@ -51,6 +52,14 @@ def contenders_for(layer: Layer, threads: int) -> tuple[list[Contender], list[Co
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 
 
+def wait_for_idle_threads() -> None:
+    """Threads of a runtime spin for some time after its last call, and would take a processor from the next one."""
+    used = -1.0
+    while time.process_time() - used > IDLE_S:
+        used = time.process_time()
+        time.sleep(10 * IDLE_S)
+
+
 @dataclass(frozen=True)
 class Timing:
     """How to time. The cpu clock leaves out when others had the processor, so it is only for runs on one thread."""
@@ -61,6 +70,7 @@ class Timing:
 
     def seconds(self, run: Callable[[], object]) -> float:
         """Time of one run: the least of as many as fill `least_s`, after one that warms the caches."""
+        wait_for_idle_threads()
         run()
         now, times = CLOCKS[self.clock], []
         while sum(times) < self.least_s:

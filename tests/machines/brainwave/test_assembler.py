@@ -21,7 +21,7 @@ from deltawave.machines.brainwave.assembler import (
     Assembler,
 )
 from deltawave.machines.brainwave.check import check
-from deltawave.machines.brainwave.compiled import tiles_of
+from deltawave.machines.brainwave.tiles import tiles_of
 from deltawave.machines.brainwave.isa import Memory, Opcode, chains
 from deltawave.machines.brainwave.listing import parse
 from deltawave.machines.brainwave.semantics import Interpreter, Tiles

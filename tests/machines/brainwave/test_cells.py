@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deltawave.errors import CapacityError, OptionError, ProgramError
 from deltawave.machines.brainwave.check import check
-from deltawave.machines.brainwave.compiled import restore
+from deltawave.machines.brainwave.restore import restore
 from deltawave.machines.brainwave.encoding import decode, encode
 from deltawave.machines.brainwave.listing import parse
 from deltawave.network.layers import Cell

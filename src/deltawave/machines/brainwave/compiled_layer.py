@@ -124,7 +124,8 @@ class BrainwaveLayer:
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything, as arrays by name; `restore` is the inverse."""
         shape = self.shape
-        weights = self.weights or self.format.quantise(np.zeros((0, 1)))
+        none = Blocks(self.format, np.zeros((0, 1, self.native), np.int8), np.zeros((0, 1), np.int8))
+        weights = self.weights or none
         return {
             "kind": np.array(shape.kind),
             "operation": np.array(shape.operation.value if shape.operation else ""),
