@@ -181,11 +181,11 @@ def test_a_pool_of_integers_stays_opaque() -> None:
     assert layer.why == "it computes with integers"
 
 
-def test_a_pool_whose_windows_go_over_the_edge_stays_opaque() -> None:
+def test_the_output_of_a_pool_says_how_far_its_windows_go() -> None:
     pool = node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
     (layer,) = load(model([pool], [value("x", [1, 1, 5, 5])], [value("y", [1, 1, 3, 3])])).layers
-    assert isinstance(layer, Opaque)
-    assert layer.why == "its last windows may go over the edge (ceil_mode)"
+    assert isinstance(layer, Pool)
+    assert (layer.kernel, layer.strides, layer.pads) == ((2, 2), (2, 2), (0, 0, 0, 0))
 
 
 def test_a_pool_that_makes_indices_stays_opaque() -> None:

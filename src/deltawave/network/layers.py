@@ -122,7 +122,10 @@ class Conv(Layer):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pool(Layer):
-    """MaxPool, AveragePool or a global one (`kernel` empty). `counts_padding`: an average counts the padding, too."""
+    """MaxPool, AveragePool or a global one (`kernel` empty). `counts_padding`: an average counts the padding, too.
+
+    The last windows may reach over the edge and its padding, where the size of the output says so (ceil_mode).
+    """
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]

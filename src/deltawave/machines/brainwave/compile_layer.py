@@ -114,7 +114,8 @@ def _pool_shape(native: int, layer: Layer, place: Place) -> LayerShape:
     strides, dilations = pool.strides or (1,) * count, pool.dilations or (1,) * count
     window = _window(native, place, kernel, strides, dilations, pool.pads or (0,) * (2 * count))
     is_maximum = "Max" in pool.kind
-    if not is_maximum and not pool.counts_padding and not _inside(window):
+    counted = pool.pads if pool.counts_padding and pool.pads else (0,) * (2 * count)
+    if not is_maximum and not _inside(window, counted):
         raise StaysOnHostError(
             "its windows reach over the edge, so that they average over different numbers of values"
         )
@@ -193,18 +194,25 @@ def _window(
     )
 
 
-def _of_rows_and_columns(sizes: Sequence[int]) -> tuple[int, int]:
-    return (sizes[0], sizes[1]) if len(sizes) == 2 else (1, sizes[0])
+def _of_rows_and_columns(sizes: Sequence[int], of_one_row: int = 1) -> tuple[int, int]:
+    return (sizes[0], sizes[1]) if len(sizes) == 2 else (of_one_row, sizes[0])
 
 
-def _inside(window: Window) -> bool:
-    """Whether no window reaches over the edge of the map."""
+def _inside(window: Window, pads: Sequence[int]) -> bool:
+    """Whether no window reaches over the edge of the map with these pads, begins and then ends."""
+    (top, left), (bottom, right) = (
+        _of_rows_and_columns(half, 0) for half in (pads[: len(pads) // 2], pads[len(pads) // 2 :])
+    )
     last_row = (window.rows - 1) * window.row_stride + (window.kernel_height - 1) * window.row_dilation
     last_column = (window.columns - 1) * window.column_stride + (
         window.kernel_width - 1
     ) * window.column_dilation
-    reaches = last_row - window.top, last_column - window.left
-    return min(-window.top, -window.left) >= 0 and reaches[0] < window.height and reaches[1] < window.width
+    begins = window.top <= top and window.left <= left
+    return (
+        begins
+        and last_row - window.top < window.height + bottom
+        and last_column - window.left < window.width + right
+    )
 
 
 def _weights(number_format: BlockFloat, layer: Layer, shape: LayerShape) -> Blocks | None:

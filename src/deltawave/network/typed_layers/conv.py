@@ -47,8 +47,6 @@ def conv_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
 def pool_layer(node: onnx.NodeProto, shapes: Shapes) -> Layer:
     """A `Pool` layer; opaque where the padding is not known, or it is more than a pool."""
     flags = attributes(node)
-    if flags.get("ceil_mode", 0):
-        return opaque(node, shapes, "its last windows may go over the edge (ceil_mode)")
     if any(node.output[1:]):
         return opaque(node, shapes, "it makes indices, too")
     kernel = tuple(flags.get("kernel_shape", ()))
