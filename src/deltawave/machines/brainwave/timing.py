@@ -193,6 +193,7 @@ class Body:
                 graph.wait(number, every, number - 1, every, reason=after)
             return number
 
+        dram = self._dram(graph, step)
         nios = unit("NIOS", self.issue, self.issue)
         hdd = unit("HDD", 1, machine.dispatch_cycles, after="issue")
         mvm = unit("MVM", self.product, self.product_latency, after="dispatch")
@@ -205,15 +206,20 @@ class Body:
         begins = np.zeros(int(first == 0 < last), np.int64)
         graph.wait(nios, begins, nios, BEGIN, lag=machine.invocation_cycles, reason="invocation")
         self._wait(graph, hdd, vrf, self.of_vectors, last - first, reason="hazard")
-        if self.moves_tiles.any():
-            self._load(graph, hdd, mvm, step, last - first)
+        if dram is not None:
+            self._load(graph, dram, hdd, mvm, last - first)
         return Units(hdd, vrf)
 
-    def _load(self, graph: TaskGraph, hdd: int, mvm: int, step: Cycles, steps: int) -> None:
-        """What streams from DRAM. Chains that load nothing pass without waiting."""
+    def _dram(self, graph: TaskGraph, step: Cycles) -> int | None:
+        """The unit that weights stream through, if any do. It comes before the others, as the last one ends a step."""
+        if not self.moves_tiles.any():
+            return None
         cycles = np.resize(self.loads, len(step))
-        dram = graph.unit(f"DRAM{self.suffix}", cycles, cycles, step)
-        loads = np.flatnonzero(np.resize(self.moves_tiles, len(step)))
+        return graph.unit(f"DRAM{self.suffix}", cycles, cycles, step)
+
+    def _load(self, graph: TaskGraph, dram: int, hdd: int, mvm: int, steps: int) -> None:
+        """What streams from DRAM. Chains that load nothing pass without waiting."""
+        loads = np.flatnonzero(np.tile(self.moves_tiles, steps))
         graph.wait(dram, loads, hdd, loads, reason="dispatch")
         self._wait(graph, dram, mvm, self.overwritten, steps, reason="tiles in use", link=Link.RELEASE)
         self._wait(graph, hdd, dram, self.of_tiles, steps, reason="weights")
