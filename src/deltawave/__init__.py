@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deltawave.network import Network, from_torch, load
     from deltawave.report.compare import Comparison, compare
     from deltawave.report.report import Report, measure
+    from deltawave.report.sweep import Sweep, sweep
 
 # what is public, and where it lives: imported when first used, so that the command line starts quickly
 _HOMES = {
@@ -31,12 +32,14 @@ _HOMES = {
     "Network": "network", "from_torch": "network", "load": "network",
     "Program": "machines.program", "Run": "machines.program", "Session": "machines.session",
     "Report": "report.report", "measure": "report.report",
+    "Sweep": "report.sweep", "sweep": "report.sweep",
     "compile": "machines.program:compile_network",
     "load_program": "machines.program_file", "save_program": "machines.program_file",
 }  # fmt: skip
 __all__ = [
-    "Comparison", "Machine", "Network", "Program", "Report", "Run", "Session",
+    "Comparison", "Machine", "Network", "Program", "Report", "Run", "Session", "Sweep",
     "compare", "compile", "from_torch", "load", "load_program", "machine", "machines", "measure", "save_program",
+    "sweep",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from deltawave.machines.program import Data, Progress, compile_network, quiet
 from deltawave.network import Network, as_streams
 from deltawave.report.metrics import AUTOMATIC, Outputs, Score, Scoring, scores
 from deltawave.report.report import Report, float_outputs, measure, token_streams
-from deltawave.report.tables import listed, percent, plain, quantity, rendered, table
+from deltawave.report.tables import listed, percent, plain, quantity, rendered, table, whole
 from deltawave.report.variants import variant_name
 
 AREAS = ("DSP48E1", "BRAM36", "mm2")
@@ -48,13 +49,18 @@ class Comparison:
         """The reports of the machines that ran."""
         return tuple(entry.report for entry in self.entries if entry.report is not None)
 
+    @property
+    def streams_text(self) -> str:
+        """How many streams, in words."""
+        return "1 stream" if self.streams == 1 else f"{whole(self.streams)} streams"
+
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, ready for JSON."""
         return {
             "network": self.network,
             "streams": self.streams,
             "float_network": [asdict(score) for score in self.floats],
-            "machines": [_entry_dict(entry) for entry in self.entries],
+            "machines": [{"machine": entry.machine, **entry_outcome(entry)} for entry in self.entries],
         }
 
     def save(self, path: PathLike) -> None:
@@ -63,8 +69,9 @@ class Comparison:
 
     def text(self, width: int = 120) -> str:
         """The comparison as a table for people."""
-        head = f"{self.network}: {self.streams} {'stream' if self.streams == 1 else 'streams'}"
-        return rendered(head, *_tables(self, width), width=width)
+        head = f"{self.network}: {self.streams_text}"
+        names = [entry.machine for entry in self.entries]
+        return rendered(head, *tables(self, "machine", names, width), width=width)
 
     def __str__(self) -> str:
         return self.text()
@@ -114,20 +121,28 @@ def _entry(shared: _Shared, machine: Machine, progress: Progress) -> Entry:
     return Entry(report.machine, report)
 
 
-def _entry_dict(entry: Entry) -> dict[str, Any]:
-    if entry.report is None:
-        return {"machine": entry.machine, "refused": entry.refusal}
-    return {"machine": entry.machine, "report": entry.report.as_dict()}
+def entry_outcome(entry: Entry) -> dict[str, Any]:
+    """The report or the refusal, as plain values."""
+    return {"refused": entry.refusal} if entry.report is None else {"report": entry.report.as_dict()}
 
 
-def _tables(comparison: Comparison, width: int) -> Iterator[RenderableType]:
-    yield _figures_table(comparison, AREAS if width >= ROOMY else AREAS[-1:])
-    refusals = [f"{entry.machine}: {entry.refusal}" for entry in comparison.entries if entry.refusal]
+def tables(
+    comparison: Comparison, heading: str, names: Sequence[str], width: int
+) -> Iterator[RenderableType]:
+    """The figures of all entries, each under its name, then the refusals and notes."""
+    yield _figures_table(comparison, heading, names, AREAS if width >= ROOMY else AREAS[-1:])
+    refusals = [_refusal(entry) for entry in comparison.entries if entry.refusal]
     if refusals:
         yield listed("refused", "-", refusals)
     notes = list(_notes(comparison.reports))
     if notes:
         yield listed("notes", "-", notes)
+
+
+def _refusal(entry: Entry) -> str:
+    """Why an entry has no figures, after the name of its machine."""
+    is_named = entry.refusal.startswith(f"{entry.machine} ")
+    return entry.refusal if is_named else f"{entry.machine}: {entry.refusal}"
 
 
 def _notes(reports: Sequence[Report]) -> Iterator[str]:
@@ -141,35 +156,37 @@ def _notes(reports: Sequence[Report]) -> Iterator[str]:
         yield note if len(machines) == len(reports) else f"{', '.join(published)}: {note}"
 
 
-def _figures_table(comparison: Comparison, areas: Sequence[str]) -> Table:
-    score = [comparison.floats[0].name] if comparison.floats else []
-    columns = ("error", "on\nmachine", "fetched", "cycles\nper step", "latency\nper step", "energy\nper step")
-    grid = table("machine", *(name.replace(" ", "\n") for name in score), *columns, *areas)
-    grid.add_row("float network", *(_score_text(s) for s in comparison.floats[:1]))
-    for entry in comparison.entries:
-        grid.add_row(entry.machine, *(_cells(entry.report, areas) if entry.report else ["refused"]))
+def _figures_table(comparison: Comparison, heading: str, names: Sequence[str], areas: Sequence[str]) -> Table:
+    """A row an entry; columns in which no machine has anything to tell are left out."""
+    rows = [_cells(entry.report, areas) if entry.report else {} for entry in comparison.entries]
+    told = {column for row in rows for column, text in row.items() if text}
+    columns = [column for column in dict.fromkeys(chain(*rows)) if column in told]
+    floats = comparison.floats[:1]
+    grid = table(heading, *(score.name.replace(" ", "\n") for score in floats), *columns)
+    grid.add_row("float network", *map(_score_text, floats))
+    for name, entry, row in zip(names, comparison.entries, rows, strict=True):
+        scored = map(_score_text, entry.report.quality.machine[:1]) if entry.report else ["refused"]
+        grid.add_row(name, *scored, *(row[column] for column in columns if row))
     return grid
 
 
-def _cells(report: Report, areas: Sequence[str]) -> list[str]:
-    """One row of the table, without the name."""
-    fetched = "" if report.sparsity is None else percent(report.sparsity.weights_fetched)
-    return [
-        *(_score_text(score) for score in report.quality.machine[:1]),
-        percent(report.quality.errors[0].relative_rms),
-        percent(report.work.machine_share),
-        fetched,
-        f"{report.timing.cycles_per_step:,.1f}",
-        quantity(report.timing.latency_s, "s"),
-        quantity(report.energy_per_step_j, "J"),
-        *(_area_text(report.cost.area, name) for name in areas),
-    ]
+def _cells(report: Report, areas: Sequence[str]) -> dict[str, str]:
+    """A row of the table by its columns, without name and score."""
+    return {
+        "error": percent(report.quality.errors[0].relative_rms),
+        "on\nmachine": percent(report.work.machine_share),
+        "fetched": "" if report.sparsity is None else percent(report.sparsity.weights_fetched),
+        "cycles\nper step": f"{report.timing.cycles_per_step:,.1f}",
+        "latency\nper step": quantity(report.timing.latency_s, "s"),
+        "energy\nper step": quantity(report.energy_per_step_j, "J"),
+        **{name: _area_text(report.cost.area, name) for name in areas},
+    }
 
 
 def _area_text(rows: Sequence[AreaRow], name: str) -> str:
     """All of a resource, or of a unit of silicon."""
     amounts = [row.amount for row in rows if name in (row.name, row.unit)]
-    return plain(sum(amounts)) if amounts else "none"
+    return plain(sum(amounts)) if amounts else ""
 
 
 def _score_text(score: Score) -> str:
