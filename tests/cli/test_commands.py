@@ -41,7 +41,7 @@ def values(group: list[dict[str, Any]]) -> dict[str, float]:
 
 def test_help_names_every_command_and_starts_without_the_rest() -> None:
     text = succeeds("--help")
-    for name in ("machines", "inspect", "compile", "list", "run", "compare", "search", "claims"):
+    for name in ("machines", "inspect", "compile", "list", "run", "compare", "sweep", "search", "claims"):
         assert f"\n  {name} " in text
         assert "Usage" in succeeds(name, "--help")
 
@@ -175,6 +175,70 @@ def test_compare_puts_variants_beside_the_float_network_and_says_who_refuses() -
 def test_compare_without_machines_takes_all() -> None:
     known = [row["machine"] for row in as_json("machines")]
     assert [entry["machine"] for entry in as_json("compare", "gru.onnx", *CLIPS)["machines"]] == known
+
+
+def test_compare_says_which_machine_refuses_once() -> None:
+    text = succeeds("compare", "gru.onnx", "-m", "spartus-zynq7100,extensions=false", *EDGE, *CLIPS)
+    assert "- spartus-zynq7100, extensions=false: spartus-zynq7100 takes no layer of gru" in text
+    write_model(recurrent_network("RNN", activations=["Softsign"]), Path("odd.onnx"))
+    text = succeeds("compare", "odd.onnx", *EDGE, "-i", "walk.npy")
+    assert "- edgedrnn-minized takes no layer of odd" in text
+
+
+def test_compare_leaves_out_columns_that_no_machine_fills() -> None:
+    heads = {
+        name: succeeds("compare", "gru.onnx", "-m", name, *CLIPS).splitlines()[3].split()
+        for name in ("bw-s10", "edgedrnn-minized")
+    }
+    assert {"fetched", "DSP48E1", "BRAM36", "mm2"} & {*heads["edgedrnn-minized"]} == {
+        "fetched",
+        "DSP48E1",
+        "BRAM36",
+        "mm2",
+    }
+    assert {"fetched", "DSP48E1", "BRAM36", "mm2"} & {*heads["bw-s10"]} == {"mm2"}
+
+
+def test_sweep_reports_what_each_point_would_alone() -> None:
+    over = ("--over", "theta_input=0,0.25", "--over", "theta_hidden=0.5, 0.125,0")
+    found = as_json("sweep", "gru.onnx", *EDGE, *over, *CLIPS)
+    assert [found[key] for key in ("network", "machine", "streams")] == ["gru", "edgedrnn-minized", 8]
+    assert [tuple(point["options"].values()) for point in found["points"]] == [
+        (theta_input, theta_hidden) for theta_input in (0.0, 0.25) for theta_hidden in (0.5, 0.125, 0.0)
+    ]
+    for point in found["points"]:
+        settings = [word for name, value in point["options"].items() for word in ("--set", f"{name}={value}")]
+        assert point["report"] == as_json("run", "gru.onnx", *EDGE, *settings, *CLIPS)
+    lines = succeeds("sweep", "gru.onnx", *EDGE, *over, *CLIPS).splitlines()
+    assert lines[0] == "gru on edgedrnn-minized: 8 streams"
+    assert lines[3].startswith("theta_input, theta_hidden ")
+    assert [line.split("  ")[0] for line in lines[5:11]] == [
+        "0, 0.5",
+        "0, 0.125",
+        "0, 0",
+        "0.25, 0.5",
+        "0.25, 0.125",
+        "0.25, 0",
+    ]
+
+
+def test_sweep_tells_of_points_that_the_machine_refuses() -> None:
+    sizes = ("-m", "deltarnn-zynq7100", "--over", "weight_memory_bytes=100,100000")
+    refused, ran = as_json("sweep", "gru.onnx", *sizes, *CLIPS)["points"]
+    assert refused == {
+        "options": {"weight_memory_bytes": 100},
+        "refused": "the weights need 0.00 MB of weight memory, deltarnn-zynq7100 has 0.00 MB; choose a larger memory, "
+        "fewer bits, or another machine",
+    }
+    assert ran["report"]["machine"] == "deltarnn-zynq7100, weight_memory_bytes=100000"
+
+
+@pytest.mark.parametrize("labels", [(), ("--metric", "none")])
+@pytest.mark.parametrize(("name", "start"), [("a.svg", b"<?xml"), ("a.png", b"\x89PNG")])
+def test_sweep_draws_a_picture(name: str, start: bytes, labels: tuple[str, ...]) -> None:
+    pytest.importorskip("matplotlib")
+    succeeds("sweep", "gru.onnx", *EDGE, "--over", "pes=4,8", *CLIPS, *labels, "--picture", name)
+    assert Path(name).read_bytes().startswith(start)
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.svg", b"<?xml"), ("a.png", b"\x89PNG")])

@@ -184,6 +184,39 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
         ("compare", "gru.onnx", "-i", "walk.npy", "--picture", "a.pdf"),
         "a.pdf: pictures are drawn as .svg or .png",
     ),
+    "a sweep over nothing": (("sweep", *RUN[1:]), "over which values? give --over OPTION=VALUE,..."),
+    "a sweep over an option without values": (
+        ("sweep", *RUN[1:], "--over", "pes="),
+        "--over takes name=value, not 'pes='",
+    ),
+    "a sweep over a misspelt option": (
+        ("sweep", *RUN[1:], "--over", "theta_hiden=0,1"),
+        "edgedrnn-minized has no option 'theta_hiden'; did you mean 'theta_hidden'?",
+    ),
+    "a sweep over a value of the wrong type": (
+        ("sweep", *RUN[1:], "--over", "pes=8,many"),
+        "edgedrnn-minized: pes = 'many' is not allowed: Expected `int`, got `str`",
+    ),
+    "a sweep over a value out of range": (
+        ("sweep", *RUN[1:], "--over", "theta_hidden=0,-1"),
+        "edgedrnn-minized: theta_hidden = -1.0 is not a threshold; thresholds go from 0 to 64",
+    ),
+    "a sweep over an option twice": (
+        ("sweep", *RUN[1:], "--over", "pes=4", "--over", "pes=8"),
+        "--over names an option twice; give all values at once: --over OPTION=VALUE,...",
+    ),
+    "a sweep over an option that is set": (
+        ("sweep", *RUN[1:], "--set", "pes=4", "--over", "pes=8"),
+        "pes is both set and varied; leave out one of them",
+    ),
+    "a sweep of a program": (
+        ("sweep", "bad.dwp", *RUN[2:], "--over", "pes=8"),
+        "bad.dwp is a compiled program, this takes a model; list, run and search take programs",
+    ),
+    "a sweep without points to draw": (
+        ("sweep", "odd.onnx", *RUN[2:], "--over", "pes=8", "--picture", "a.png"),
+        "no point of the sweep ran odd, so there is nothing to draw",
+    ),
     "a search without a goal": (
         ("search", "gru.onnx", "-m", "edgedrnn-minized", "-i", "walk.npy"),
         "how good must it be? give --max-accuracy-loss or --max-error",

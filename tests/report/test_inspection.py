@@ -44,7 +44,7 @@ def decaying_sum() -> Network:
 
 def test_a_loop_of_unknown_work_is_counted_as_unknown() -> None:
     lines = inspect(decaying_sum(), []).text().splitlines()
-    assert lines[0] == "model: 21 parameters, at least 60.00 op a step"
+    assert lines[0] == "model: 21 parameters, at least 60.00 op a call"
     assert [line.split()[-1] for line in lines if line.startswith(("sums ", "dense"))] == ["unknown", "60"]
 
 

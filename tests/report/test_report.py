@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from deltawave.errors import OptionError
 from deltawave.machines import machine
 from deltawave.machines.deltarnn.search import fetched
 from deltawave.machines.fetched import weights_fetched
@@ -11,6 +12,7 @@ from deltawave.network import Network
 from deltawave.report.compare import compare
 from deltawave.report.metrics import Scoring
 from deltawave.report.report import float_outputs, measure
+from deltawave.report.sweep import sweep
 from deltawave.report.variants import variant_name
 from networks import recurrent_network, walk
 
@@ -134,6 +136,33 @@ def test_a_comparison_reports_what_each_machine_would_alone() -> None:
     assert comparison.entries[0].report == measure(run_of(network))
     assert comparison.entries[1].report is None
     assert "the published machine resets after the product" in comparison.entries[1].refusal
+
+
+def test_a_sweep_takes_every_combination() -> None:
+    network, over = recurrent_network("GRU"), {"theta_input": [0.0, 0.25], "theta_layers.layer": [(0.5, 1.0)]}
+    found = sweep(network, EDGE, walk(), over=over, calibration=walk())
+    assert found.points == tuple(
+        {"theta_input": theta, "theta_layers.layer": (0.5, 1.0)} for theta in (0.0, 0.25)
+    )
+    assert found.labels == ("0, 0.5,1", "0.25, 0.5,1")
+    machines = [
+        EDGE.with_options({"theta_input": theta, "theta_layers.layer": (0.5, 1.0)}) for theta in (0.0, 0.25)
+    ]
+    assert found.comparison == compare(network, machines, walk(), calibration=walk())
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ({}, "edgedrnn-minized: no option is varied; give at least one, with its values"),
+        ({"pes": []}, "edgedrnn-minized: pes is varied over no values; give at least one"),
+        ({"pse": [8]}, "edgedrnn-minized has no option 'pse'; did you mean 'pes'?"),
+    ],
+)
+def test_a_sweep_over_nothing_is_refused(over: dict[str, list[object]], message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        sweep(recurrent_network("GRU"), EDGE, walk(), over=over)
+    assert str(caught.value) == message
 
 
 def test_machines_are_named_by_what_differs() -> None:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltawave.report.tables import PREFIXES, digits, listed, percent, plain, quantity, rendered, table
+from deltawave.report.tables import (
+    PREFIXES,
+    digits,
+    listed,
+    percent,
+    plain,
+    quantity,
+    rendered,
+    shortened,
+    table,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +80,9 @@ def test_tables_fold_and_never_pass_their_width() -> None:
     assert "[1, 2]" in text
     assert "[brackets]" in text
     assert "…" not in text
+
+
+def test_long_names_keep_their_begin_and_end() -> None:
+    assert shortened("n" * 45) == "n" * 45
+    joined = "model/activation/Relu;model/conv2d/BiasAdd;model/conv2d/Conv2D1"
+    assert shortened(joined) == "model/activation/Relu...;model/conv2d/Conv2D1"

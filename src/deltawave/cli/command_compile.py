@@ -22,11 +22,12 @@ def command(
 ) -> None:
     """Compile MODEL for a machine into a program file."""
     from deltawave.machines.program_file import save_program
+    from deltawave.report.tables import named
 
     target = check_program_name(output)
     with progress_bar() as progress:
         program = compiled(model, options, machine, files, progress)
     with replacing(target) as file:
         save_program(program, file)
-    layers = ", ".join(layer.name for layer in program.taken)
+    layers = named([layer.name for layer in program.taken])
     click.echo(f"{target}: {layers} of {program.network.name} for {program.machine.name}")

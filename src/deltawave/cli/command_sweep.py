@@ -75,7 +75,8 @@ def values_of(machine: "Machine", texts: tuple[str, ...]) -> dict[str, list[str]
     """The values of each option that is varied. Raises OptionError."""
     from deltawave.report.variants import changed_options
 
-    over = {name: text.split(",") for name, text in pairs("--over", texts).items()}
+    listed = pairs("--over", texts).items()
+    over = {name: [value.strip() for value in text.split(",")] for name, text in listed}
     if not over:
         raise OptionError("over which values? give --over OPTION=VALUE,...")
     if len(over) < len(texts):

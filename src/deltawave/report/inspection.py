@@ -13,7 +13,7 @@ from deltawave.machines.program import compile_network, look
 from deltawave.network import Network, Tensor
 from deltawave.network.layers import Cell, Layer, Opaque, Recurrent
 from deltawave.report.report import by_reason
-from deltawave.report.tables import listed, percent, plain, quantity, rendered, table, whole
+from deltawave.report.tables import listed, percent, plain, quantity, rendered, shortened, table, whole
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,24 @@ def _parts(inspection: Inspection) -> Iterator[RenderableType]:
     yield _layer_table(network)
     work = "known operations" if _uncounted(network) else "operations"
     for taken in inspection.taken:
-        yield listed(taken.machine, "-", _machine_lines(taken, work))
+        yield listed(taken.machine, "-", _machine_lines(taken, work, _step(network)))
 
 
 def _head(network: Network) -> Iterator[str]:
     parameters = sum(layer.parameters for layer in network.layers)
     operations = sum(layer.operations for layer in network.layers)
     least = "at least " if _uncounted(network) else ""
-    yield f"{network.name}: {whole(parameters)} parameters, {least}{quantity(operations, 'op')} a step"
+    yield f"{network.name}: {whole(parameters)} parameters, {least}{quantity(operations, 'op')} {_step(network)}"
     yield from (f"input   {_tensor_text(tensor)}" for tensor in network.inputs)
     yield from (f"output  {_tensor_text(tensor)}" for tensor in network.outputs)
     yield from (f"state   {pair.input.name} <- {pair.output.name}" for pair in network.states)
     if any(layer.kind == "If" for layer in network.layers):
         yield "hint    inputs and free sizes that never change can be fixed, and branches with them: --bind NAME=VALUE"
+
+
+def _step(network: Network) -> str:
+    """What the figures of one step are for."""
+    return "a step" if any(isinstance(layer, Recurrent) for layer in network.layers) else "a call"
 
 
 def _uncounted(network: Network) -> bool:
@@ -120,7 +125,9 @@ def _layer_table(network: Network) -> Table:
         if layer.parameters or (isinstance(layer, Opaque) and layer.why):
             _add_others(grid, others)
             operations = whole(layer.operations) if layer.operations else "unknown"
-            grid.add_row(layer.name, layer.kind, describe(layer), whole(layer.parameters), operations)
+            grid.add_row(
+                shortened(layer.name), layer.kind, describe(layer), whole(layer.parameters), operations
+            )
         else:
             others.append(layer.kind)
     _add_others(grid, others)
@@ -165,7 +172,7 @@ def _cell_words(cell: Cell) -> Iterator[str]:
         yield f"clipped at {cell.clip:g}"
 
 
-def _machine_lines(taken: Taken, work: str) -> Iterator[str]:
+def _machine_lines(taken: Taken, work: str, step: str) -> Iterator[str]:
     if not taken.runs:
         yield f"no: {taken.reason}"
         return
@@ -178,7 +185,7 @@ def _machine_lines(taken: Taken, work: str) -> Iterator[str]:
     for reason, names in by_reason(leaves).items():
         yield f"leaves {names} to the host: {reason}"
     if taken.bounds:
-        yield "a step: " + "; ".join(f"{b.name} {plain(b.value)} {b.unit}s" for b in taken.bounds)
+        yield f"{step}: " + "; ".join(f"{b.name} {plain(b.value)} {b.unit}s" for b in taken.bounds)
 
 
 def _tensor_dict(tensor: Tensor) -> dict[str, Any]:

@@ -14,15 +14,14 @@ from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.machines.base import MachineFigure
 from deltawave.machines.program import Progress, Run, quiet, stacked
-from deltawave.network import FloatReference, Network, Stream
+from deltawave.network import FloatReference, Network, Recurrent, Stream
 from deltawave.report.figures import as_dict
 from deltawave.report.metrics import AUTOMATIC, OutputError, Outputs, Score, Scoring, output_errors, scores
 from deltawave.report.sparsity import Sparsity, sparsity_of
+from deltawave.report.tables import named
 from deltawave.report.text import report_text
 from deltawave.report.variants import variant_name
 from deltawave.report.work import Work, host_layers, work_of
-
-MOST_NAMES = 3  # more layers than that are counted, not named
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,12 @@ def _notes(run: Run) -> tuple[str, ...]:
     on_host = (
         f"{names} ran on the host, which cycles and energy leave out: {reason}" for reason, names in host
     )
-    return (*_continued(run), *_uncalibrated(run), *extended, *on_host)
+    return (*_continued(run), *_called(run), *_uncalibrated(run), *extended, *on_host)
+
+
+def _called(run: Run) -> Iterator[str]:
+    if not any(isinstance(layer, Recurrent) for layer in run.program.network.layers):
+        yield "the network has no recurrent layer: a step is a call"
 
 
 def _uncalibrated(run: Run) -> Iterator[str]:
@@ -218,11 +222,8 @@ def _continued(run: Run) -> Iterator[str]:
 
 
 def by_reason(reasons: Mapping[str, str]) -> dict[str, str]:
-    """Layers that have a reason in common, in words: `lstm_1, lstm_2`, or how many there are."""
+    """Layers that have a reason in common, in words."""
     groups: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         groups.setdefault(reason, []).append(name)
-    return {
-        reason: ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} layers"
-        for reason, names in groups.items()
-    }
+    return {reason: named(names) for reason, names in groups.items()}

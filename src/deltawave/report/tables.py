@@ -9,6 +9,10 @@ from rich.table import Table
 
 PREFIXES = {-12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 
+LONGEST_NAME = 45
+DOTS = "..."
+MOST_NAMES = 3  # more layers than that are counted, not named
+
 
 def quantity(value: float, unit: str) -> str:
     """A value with a unit, four digits, with the prefix that keeps it between 1 and 1000: `12.34 us`."""
@@ -43,6 +47,17 @@ def percent(share: float) -> str:
 def whole(value: float) -> str:
     """A whole number with separators."""
     return f"{value:,.0f}"
+
+
+def shortened(name: str) -> str:
+    """A name, of one that an exporter joined from many only the begin and the end."""
+    half = (LONGEST_NAME - len(DOTS)) // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}{DOTS}{name[-half:]}"
+
+
+def named(names: Collection[str]) -> str:
+    """Layers in words: `lstm_1, lstm_2`, or how many there are."""
+    return ", ".join(map(shortened, names)) if len(names) <= MOST_NAMES else f"{len(names)} layers"
 
 
 def table(*headings: str, texts: Collection[int] = (0,)) -> Table:
