@@ -18,10 +18,20 @@ from deltawave.machines.brainwave.cell_programs import CellShape, cell_program
 from deltawave.machines.brainwave.cost import M20K_BITS, memory_bits
 from deltawave.machines.brainwave.critical_path import Sizes, sdm_cycles, udm_cycles
 from deltawave.machines.brainwave.machine import BW_A10, BW_S5, BW_S10, Brainwave
-from deltawave.machines.brainwave.published import BATCH_1, BUILDS, ISCA, POWER_WATTS, Build, DeepBench
+from deltawave.machines.brainwave.paper_cnn import CNN_CLAIMS
+from deltawave.machines.brainwave.published import (
+    BATCH_1,
+    BUILDS,
+    ISCA,
+    POWER_WATTS,
+    TABLE_1,
+    TABLE_5,
+    TOP_PICKS,
+    Build,
+    DeepBench,
+)
 from deltawave.machines.claims import Claim
 
-NO_CNN = "the CNN compiler is not there yet"
 NO_SYNTHESIS = "needs a synthesised netlist, which this version does not make"
 OTHER_PLATFORM = "a comparison with another platform, which we do not run"
 NOT_DESCRIBED = "steps, batch and instance of the production service are not published"
@@ -37,9 +47,6 @@ RAN_AS_2800 = (
 CALIBRATED = "ours holds at stage latencies calibrated on Table V"
 MICRO = "Chung et al., IEEE Micro 2018"
 HOT_CHIPS = "Brainwave, HotChips 2017"
-TABLE_1 = f"{ISCA}, Table I"
-TABLE_5 = f"{ISCA}, Table V"
-TABLE_6 = f"{ISCA}, Table VI"
 MACHINES = {machine.name: machine for machine in (BW_S5, BW_A10, BW_S10)}
 s10 = partial(Claim, machine=BW_S10.name)
 s10_text = partial(s10, certainty="text")
@@ -167,7 +174,6 @@ def _step_microseconds(choose: Callable[[Iterable[float]], float]) -> float:
 
 
 LARGEST = BATCH_1[0]
-CNN_LAYER = "CNN 28 x 28 x 128, 128 kernels of 3 x 3"
 BEYOND_2000 = [row for row in BATCH_1 if row.hidden > 2000]
 FROM_1024_TO_2048 = [row for row in BATCH_1 if 1024 <= row.hidden <= 2048]
 MORE_RNN = (
@@ -239,7 +245,7 @@ MORE_RNN = (
         name="power efficiency, ceiling",
         unit="GFLOP/s/W",
         reported=326,
-        source="Fowers et al., IEEE Micro 2019",
+        source=TOP_PICKS,
         reason="implies 40.75 TFLOP/s, which is no published throughput",
     ),
 )
@@ -259,37 +265,6 @@ PRODUCTION = tuple(
         ("efficiency, early Stratix 10", "GOp/s/W", 320, HOT_CHIPS, OTHER_BUILD),
         ("efficiency, projected production Stratix 10", "GOp/s/W", 720, HOT_CHIPS, OTHER_BUILD),
     )
-)
-CNN_CLAIMS = (
-    *(
-        s10_text(name=f"{CNN_LAYER}, {what}", unit=unit, reported=value, source=TABLE_1, reason=NO_CNN)
-        for what, unit, value in (
-            ("operations", "MOp", 231),
-            ("UDM", "cycle", 13),
-            ("SDM", "cycle", 1204),
-            ("run", "cycle", 1326),
-        )
-    ),
-    *(
-        Claim(
-            machine="bw-cnn-a10",
-            name=f"ResNet-50, batch 1, {what}",
-            unit=unit,
-            reported=value,
-            source=source,
-            certainty=certainty,
-            reason=NO_CNN,
-        )
-        for what, unit, value, source, certainty in (
-            ("latency, 2018", "ms", 1.8, TABLE_6, "text"),
-            ("throughput, 2018", "image/s", 559, TABLE_6, "text"),
-            ("latency, talk", "ms", 1.64, "ISCA 2018, slides of the talk", "seed"),
-            ("effective throughput, talk", "TFLOP/s", 4.7, "ISCA 2018, slides of the talk", "seed"),
-            ("utilisation, talk", "%", 66, "ISCA 2018, slides of the talk", "seed"),
-            ("latency, 2019", "ms", 1.48, "Fowers et al., IEEE Micro 2019", "text"),
-            ("throughput, 2019", "image/s", 676, "Fowers et al., IEEE Micro 2019", "text"),
-        )
-    ),
 )
 OTHER_BUILDS = tuple(
     Claim(

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 ISCA = "Fowers et al., ISCA 2018"
+TABLE_1 = f"{ISCA}, Table I"
+TABLE_5 = f"{ISCA}, Table V"
+TABLE_6 = f"{ISCA}, Table VI"
+TALK = "ISCA 2018, slides of the talk"
+TOP_PICKS = "Fowers et al., IEEE Micro 2019"
 POWER_WATTS = 125.0
 """Of BW_S10 under a power virus (ISCA 2018, Table IV)."""
 
