@@ -1,4 +1,4 @@
-"""Random small networks: maps through convolutions, pools and dense layers; sequences through dense layers and cells."""
+"""Random small networks: maps through convolutions, pools and dense layers; sequences through cells and dense layers."""
 
 from dataclasses import dataclass, field
 

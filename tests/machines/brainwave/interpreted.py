@@ -10,10 +10,10 @@ import numpy as np
 
 from deltawave.machines.brainwave.compiled import BrainwaveCell
 from deltawave.machines.brainwave.device import DeviceProgram
-from deltawave.machines.brainwave.isa import Memory
+from deltawave.machines.brainwave.isa import BwProgram, Memory, Space
 from deltawave.machines.brainwave.layer_programs import LayerShape
 from deltawave.machines.brainwave.machine import Brainwave
-from deltawave.machines.brainwave.plan import Loop, entries_used
+from deltawave.machines.brainwave.plan import Loop
 from deltawave.machines.brainwave.restore import Unit, units
 from deltawave.machines.brainwave.semantics import Interpreter, Tiles
 from deltawave.machines.brainwave.tiles import padded
@@ -40,25 +40,40 @@ def run_devices(program: Program, items: Half) -> Mapping[str, list[Half]]:
     return {name: [sent[name] for sent in steps] for name in names}
 
 
+def on_one_device(programs: Sequence[BwProgram], number_format: BlockFloat) -> list[Interpreter]:
+    """The interpreters of programs that share the memories of a device, which hold NaN at first."""
+    native, used = number_format.block, dict[Space, int]()
+    for program in programs:
+        for space, entries in program.entries_used().items():
+            used[space] = max(used.get(space, 0), entries)
+    vectors = {
+        (m, mfu): np.full((n, native), np.nan, np.float16)
+        for (m, mfu, of_tiles), n in used.items()
+        if not of_tiles
+    }
+    tiles = {m: Tiles.zeros(n, native) for (m, _, of_tiles), n in used.items() if of_tiles}
+    npus = [Interpreter(program, number_format) for program in programs]
+    for npu in npus:
+        npu.state.vectors, npu.state.tiles = vectors, tiles
+    return npus
+
+
 class _Devices:
     """The memories of every device, which all loops share."""
 
     def __init__(self, machine: Brainwave, loops: Sequence[Loop], parts: Mapping[str, Unit]) -> None:
-        self._native, self._loops = machine.native_dim, loops
-        self._parts = parts
+        self._native, self._loops, self._parts = machine.native_dim, loops, parts
         number_format = BlockFloat(machine.mantissa_bits, machine.native_dim)
-        memories = {device: _memories(used, self._native) for device, used in entries_used(loops).items()}
-        self._npus: list[dict[int, Interpreter]] = []
-        for loop in loops:
-            npus = {}
-            for device, program in loop.programs.items():
-                npu = npus[device] = Interpreter(program.assembled.program, number_format)
-                npu.state.vectors, npu.state.tiles = memories[device]
+        self._npus: dict[tuple[int, int], Interpreter] = {}
+        for device in dict.fromkeys(device for loop in loops for device in loop.programs):
+            numbers = [number for number, loop in enumerate(loops) if device in loop.programs]
+            programs = [loops[number].programs[device] for number in numbers]
+            npus = on_one_device([program.assembled.program for program in programs], number_format)
+            for npu, program in zip(npus, programs, strict=True):
                 self._fill_dram(npu, program)
-            self._npus.append(npus)
-        for npus in self._npus:
-            for npu in npus.values():
+            for number, npu in zip(numbers, npus, strict=True):
                 npu.run("preamble")
+                self._npus[number, device] = npu
 
     def _fill_dram(self, npu: Interpreter, program: DeviceProgram) -> None:
         vectors: dict[str, Half] = {}
@@ -80,8 +95,8 @@ class _Devices:
 
     def step(self, number: int, sent: Sent) -> None:
         """A step of a loop: its devices, one after the other."""
-        for device, npu in self._npus[number].items():
-            program = self._loops[number].programs[device]
+        for device, program in self._loops[number].programs.items():
+            npu = self._npus[number, device]
             arriving = _Arriving(program.arrivals, lambda name: padded(sent[name].ravel(), self._native))
             leaving = _Leaving()
             npu.state.arriving, npu.state.leaving = arriving, leaving
@@ -135,17 +150,3 @@ class _Leaving:
     def extend(self, entries: Half) -> None:
         self.tell(self.number, entries)
         self.number += 1
-
-
-def _memories(
-    used: Mapping[tuple[Memory, int, bool], int], native: int
-) -> tuple[dict[tuple[Memory, int], Half], dict[Memory, Tiles]]:
-    vectors = {
-        (memory, mfu): np.full((entries, native), np.nan, np.float16)
-        for (memory, mfu, of_tiles), entries in used.items()
-        if not of_tiles
-    }
-    tiles = {
-        memory: Tiles.zeros(entries, native) for (memory, _, of_tiles), entries in used.items() if of_tiles
-    }
-    return vectors, tiles

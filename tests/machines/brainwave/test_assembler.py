@@ -21,10 +21,10 @@ from deltawave.machines.brainwave.assembler import (
     Assembler,
 )
 from deltawave.machines.brainwave.check import check
-from deltawave.machines.brainwave.tiles import tiles_of
 from deltawave.machines.brainwave.isa import Memory, Opcode, chains
 from deltawave.machines.brainwave.listing import parse
 from deltawave.machines.brainwave.semantics import Interpreter, Tiles
+from deltawave.machines.brainwave.tiles import tiles_of
 from deltawave.network.layers import Cell
 from deltawave.numerics.block_float import BlockFloat
 from machines.brainwave.cells import SmallMachine, compiled, frames, random_cell

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from deltawave.errors import CapacityError, OptionError, ProgramError
 from deltawave.machines.brainwave.check import check
-from deltawave.machines.brainwave.restore import restore
 from deltawave.machines.brainwave.encoding import decode, encode
 from deltawave.machines.brainwave.listing import parse
+from deltawave.machines.brainwave.restore import restore
 from deltawave.network.layers import Cell
 from machines.brainwave.cells import SmallMachine, cells, compiled, frames, random_cell
 from machines.brainwave.scalar_cells import ScalarCell

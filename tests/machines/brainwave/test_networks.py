@@ -56,9 +56,11 @@ def test_two_mantissa_bits_recognise_the_digits(name: str) -> None:
     assert np.mean(np.array(heard) == test["labels"][:50]) >= 0.9
 
 
-def test_the_listing_of_a_network_says_what_each_cell_holds() -> None:
+def test_the_listing_of_a_network_says_what_each_part_holds() -> None:
     program = compile_network(recurrent_network("LSTM", direction="bidirectional"), BW_S5)
-    first, second = program.listing().split("# cell ")[1:]
-    assert first.startswith("layer lstm inputs=6 hidden=9 native=100 mantissa_bits=2 tiles=8\n")
-    assert second.startswith("layer/reverse lstm inputs=6 hidden=9 native=100 mantissa_bits=2 tiles=8\n")
-    assert parse("# " + first).entries_used()[Memory.MATRIX_RF, 0, True] == 8
+    first, second, third = program.listing().split("# ")[1:]
+    assert first == "cell layer lstm inputs=6 hidden=9 native=100 mantissa_bits=2 tiles=8\n"
+    assert second.startswith("cell layer/reverse lstm inputs=6 hidden=9 native=100 mantissa_bits=2 tiles=8\n")
+    assert third.startswith("layer dense_layer product outputs=3 native=100 mantissa_bits=2 tiles=1\n")
+    used = [parse("# " + text).entries_used()[Memory.MATRIX_RF, 0, True] for text in (second, third)]
+    assert used == [16, 17]
