@@ -20,8 +20,8 @@ nothing to do it takes no time.
 5. A vector can be read write_back_cycles after the chain's last element was written.
 6. m_rd, m_wr in a body hold DRAM for the bits of their tiles over dram_bytes_per_cycle, once they are dispatched and
    the products that read the same places of the MatrixRf before have let the MVM go. HDD does not wait for that.
-7. What another device or loop needs holds LINK for its bits over link_bytes_per_cycle, as soon as it is written to
-   NetQ, and can be read there hop_cycles later. Devices work on different steps at the same time; a stretch of 1,024
+7. What another device or loop needs holds LINK for its bits at the rate of the network port, as soon as it is written
+   to NetQ, and can be read there a hop later. Devices work on different steps at the same time; a stretch of 1,024
    steps begins when the one before has ended on all of them.
 
 Inputs are in the queue when they are asked for, pinned weights in the MatrixRf: a run does not include the preamble.
@@ -328,14 +328,26 @@ def _through_netq(body: Sequence[Chain], names: Sequence[str], *, is_write: bool
 def _product(machine: Brainwave, chain: Chain) -> tuple[int, int]:
     """Cycles that a chain holds the MVM, and cycles until its vectors can stream on.
 
-    They stream without a gap, so the first one may have to wait in order that the last one is in time.
+    They stream without a gap, so the first one may have to wait in order that every other one is in time.
     """
     if not chain.multiplication:
         return 0, 0
+    ready = _ready(machine, chain)
+    in_turn = np.arange(len(ready)) * machine.native_dim // machine.mfu_lanes
     held = machine.product_cycles(chain.rows * chain.cols, chain.times)
-    first = machine.product_cycles(chain.cols)
-    in_time = held - machine.beats(chain.entries_written) + machine.beats(1)
-    return held, max(first, in_time) + machine.mvm_cycles
+    return held, int((ready - in_turn).max()) + machine.mvm_cycles
+
+
+def _ready(machine: Brainwave, chain: Chain) -> Cycles:
+    """When the rows of tiles of each vector are done, in the order in which the vectors stream on: int64 [vectors].
+
+    That is window by window, or where engines share windows, for each row of tiles those that are worked on together.
+    """
+    at_once = machine.tile_engines if machine.shares_windows else 1
+    sizes = np.diff(np.append(np.arange(0, chain.times, at_once), chain.times))
+    rows = _array(machine.product_cycles(row * chain.cols) for row in range(1, chain.rows + 1))
+    begins = machine.product_cycles(chain.rows * chain.cols) * np.arange(len(sizes))
+    return np.repeat((begins[:, None] + rows).ravel(), np.repeat(sizes, chain.rows))
 
 
 def _array(numbers: Iterable[int]) -> Cycles:
