@@ -41,7 +41,7 @@ def test_what_a_step_does() -> None:
     # x of 1 vector, h of 2; xt is written and read; 2 + 4 tiles, bias and xW added, tanh
     program = cell_program(CellShape("rnn", 1, 2, ("tanh", "tanh", "tanh"))).program
     moved = 1 + 1 + 2 + 2 + 2 + 2 + 2  # xt twice, bias, xW written, h read, xW read, h written
-    assert of_step(program) == Work(tiles=6, added=4, activated=2, moved=moved, queued=1 + 2)
+    assert of_step(program) == Work(tiles=6, tiles_read=6, added=4, activated=2, moved=moved, queued=1 + 2)
 
 
 def test_the_energy_is_that_of_its_operations() -> None:

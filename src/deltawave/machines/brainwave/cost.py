@@ -34,10 +34,12 @@ EXPONENT_BITS = 5
 
 @dataclass(frozen=True)
 class Work:
-    """What a run did: tiles multiplied, and loaded from DRAM; native vectors by what an MFU did with them; native
-    vectors read from or written into register files, and into or out of the network queue; products without padding."""
+    """What a run did: tiles multiplied, and read for that, once for all engines that share one; native vectors by what an
+    MFU did with them; native vectors read from or written into register files, and into or out of the network queue;
+    tiles loaded from DRAM; products without padding."""
 
     tiles: int = 0
+    tiles_read: int = 0
     multiplied: int = 0
     added: int = 0
     activated: int = 0
@@ -56,7 +58,8 @@ class Work:
 def cost(machine: Brainwave, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
     """Energy, area and traffic of a run. activity: bool [steps, 1] by cell name."""
     loops = machine.plan(cells)
-    work = sum((_of_loop(loop) * loop.steps(activity) for loop in loops), Work())
+    sharing = machine.tile_engines if machine.shares_windows else 1
+    work = sum((_of_loop(loop, sharing) * loop.steps(activity) for loop in loops), Work())
     products = sum(unit(cell).products * len(activity.get(cell.name, ())) for cell in cells)
     work = replace(work, products=products)
     devices = len({device for loop in loops for device in loop.programs})
@@ -64,21 +67,22 @@ def cost(machine: Brainwave, cells: Sequence[Compiled], activity: Activity, time
     return Cost(OPERATIONS, energy, _area(machine, devices), _traffic(machine, work))
 
 
-def _of_loop(loop: Loop) -> Work:
-    return sum((of_step(program.assembled.program) for program in loop.programs.values()), Work())
+def _of_loop(loop: Loop, sharing: int) -> Work:
+    return sum((of_step(program.assembled.program, sharing) for program in loop.programs.values()), Work())
 
 
-def of_step(program: BwProgram) -> Work:
-    """What a step of a program does, products without padding left out: only the cell knows."""
-    return sum((_of_chain(chain) for chain in program.chains("body")), Work())
+def of_step(program: BwProgram, sharing: int = 1) -> Work:
+    """What a step of a program does, products without padding left out: only the cell knows. sharing: engines that read a tile together."""
+    return sum((_of_chain(chain, sharing) for chain in program.chains("body")), Work())
 
 
-def _of_chain(chain: Chain) -> Work:
+def _of_chain(chain: Chain, sharing: int) -> Work:
     if chain.moves_matrix:
         return Work(loaded=chain.entries_read)
     units = [UNITS[operation.opcode] for operation, _ in chain.operations]
     return Work(
         tiles=chain.rows * chain.cols * chain.times if chain.multiplication else 0,
+        tiles_read=chain.rows * chain.cols * -(-chain.times // sharing) if chain.multiplication else 0,
         multiplied=units.count(Unit.MULTIPLY) * chain.entries_written,
         added=units.count(Unit.ADD_SUB) * chain.entries_written,
         activated=units.count(Unit.ACTIVATION) * chain.entries_written,
@@ -123,7 +127,7 @@ def _operations(machine: Brainwave, work: Work) -> list[EnergyRow]:
             work.tiles * n * constants.FLOAT_ADD_32.scaled,
             f"one for each row of a tile; {constants.FLOAT_ADD_32.reference}",
         ),
-        "weights from MatrixRf": (work.tiles * tile_bits(machine) * sram.scaled, sram.reference),
+        "weights from MatrixRf": (work.tiles_read * tile_bits(machine) * sram.scaled, sram.reference),
         "vectors from and to VRFs": (work.moved * n * HALF_BITS * sram.scaled, sram.reference),
         "float16 multiplications": (
             work.multiplied * n * constants.FLOAT_MULTIPLY_16.scaled,
@@ -158,7 +162,7 @@ def _published(machine: Brainwave, timeline: Timeline, devices: int) -> list[Ene
 
 
 def _traffic(machine: Brainwave, work: Work) -> tuple[TrafficRow, ...]:
-    moved = -(-work.tiles * tile_bits(machine) // 8)
+    moved = -(-work.tiles_read * tile_bits(machine) // 8)
     dense = -(-work.products * (1 + machine.mantissa_bits) // 8)
     queued = work.queued * machine.native_dim * HALF_BITS // 8
     loaded = -(-work.loaded * tile_bits(machine) // 8)

@@ -4,6 +4,7 @@ What the papers leave open is a parameter whose source says where its value is f
 descendant, calibration on the published latencies, or ours.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -54,11 +55,9 @@ AT_LEAST_ONE = (
     "issue_cycles",
     "write_back_cycles",
     "devices",
-    "link_bytes_per_cycle",
 )
 AT_LEAST_ZERO = (
     "dram_bytes_per_cycle",
-    "hop_cycles",
     "loop_cycles",
     "invocation_cycles",
     "dispatch_cycles",
@@ -138,14 +137,14 @@ class Brainwave(Machine):
     devices: int = option(
         8, doc="Devices that a network may take, one behind the other", source=f"{OURS}; one rack has dozens"
     )
-    hop_cycles: int = option(
-        360,
-        unit="cycle",
+    hop_ns: float = option(
+        1440.0,
+        unit="ns",
         doc="From device to device",
-        source="[recall 75%] Catapult v2, MICRO 2016: 2.88 us there and back within a rack, at 250 MHz",
+        source="[recall 75%] Catapult v2, MICRO 2016: 2.88 us there and back within a rack",
     )
-    link_bytes_per_cycle: int = option(
-        20, unit="byte/cycle", doc="Between devices", source="[recall 90%] Catapult v2: 40 Gb/s, at 250 MHz"
+    link_gbit_per_s: float = option(
+        40.0, unit="Gbit/s", doc="Network port of a device", source="[recall 90%] Catapult v2, MICRO 2016"
     )
 
     def __post_init__(self) -> None:
@@ -154,6 +153,8 @@ class Brainwave(Machine):
                 self._check_range(name, low, LARGEST)
         self._check_range("mantissa_bits", 2, 5)
         self._check_range("clock_hz", 1, 10**12)
+        self._check_range("hop_ns", 0, 10**9)
+        self._check_range("link_gbit_per_s", 10**-3, 10**6)
         self._check_divides("lanes")
         if self.mfu_lanes % self.native_dim:  # a whole number of vectors in a cycle will do as well
             self._check_divides("mfu_lanes")
@@ -213,9 +214,15 @@ class Brainwave(Machine):
         """Cycles that so many tiles take from DRAM into the MatrixRf."""
         return -(-tiles * cost.tile_bits(self) // (8 * max(self.dram_bytes_per_cycle, 1)))
 
+    @property
+    def hop_cycles(self) -> int:
+        """Cycles from device to device."""
+        return math.ceil(self.hop_ns * 1e-9 * self.clock_hz)
+
     def link_cycles(self, vectors: int) -> int:
-        """Cycles that so many native vectors take to leave for another device."""
-        return -(-vectors * self.native_dim * cost.HALF_BITS // (8 * self.link_bytes_per_cycle))
+        """Cycles that so many native vectors take through the network port."""
+        bits_per_cycle = self.link_gbit_per_s * 1e9 / self.clock_hz
+        return math.ceil(vectors * self.native_dim * cost.HALF_BITS / bits_per_cycle)
 
     def streams_weights(self, residents: Sequence[Resident]) -> bool:
         """Whether weights stream from DRAM: those of a feed-forward network that do not all fit the MatrixRf."""
