@@ -72,7 +72,10 @@ def _of_loop(loop: Loop, sharing: int) -> Work:
 
 
 def of_step(program: BwProgram, sharing: int = 1) -> Work:
-    """What a step of a program does, products without padding left out: only the cell knows. sharing: engines that read a tile together."""
+    """What a step of a program does, products without padding left out: only the cell knows.
+
+    sharing: engines that read a tile together.
+    """
     return sum((_of_chain(chain, sharing) for chain in program.chains("body")), Work())
 
 
