@@ -30,3 +30,11 @@ class OptionError(DeltawaveError):
 
 class ProgramError(DeltawaveError):
     """A program file that is damaged or was made for something else."""
+
+
+class ToolError(DeltawaveError):
+    """A program of others (compiler, simulator, synthesis) that is missing or failed."""
+
+
+class SimulationError(DeltawaveError):
+    """A simulated core that waits for ever, breaks a rule of its streams, or refuses an access."""

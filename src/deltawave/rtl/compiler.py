@@ -1,0 +1,39 @@
+"""The C++ compiler that is there: $CXX, g++, clang++, or the one of the package ziglang."""
+
+import os
+import shlex
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from deltawave.errors import ToolError
+from deltawave.rtl.tools import run_tool
+
+FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-w")
+
+
+def find_compiler() -> tuple[str, ...]:
+    """The command of the compiler. Raises ToolError if there is none."""
+    if chosen := shlex.split(os.environ.get("CXX", "")):
+        return tuple(chosen)
+    for name in ("g++", "clang++"):
+        if found := shutil.which(name):
+            return (found,)
+    if find_spec("ziglang"):
+        return (sys.executable, "-m", "ziglang", "c++")
+    raise ToolError(
+        "simulating Verilog needs a C++ compiler, and neither g++ nor clang++ was found; "
+        "set CXX, or pip install 'deltawave[compiler]'"
+    )
+
+
+def version_of(compiler: tuple[str, ...]) -> str:
+    """What the compiler says of its version, its command included."""
+    said = run_tool("asking the C++ compiler for its version", (*compiler, "--version"), Path.cwd())
+    return f"{shlex.join(compiler)} {said}"
+
+
+def compile_cpp(compiler: tuple[str, ...], arguments: tuple[str | Path, ...], folder: Path) -> None:
+    """Run the compiler with the common flags."""
+    run_tool("compiling the simulation", (*compiler, *FLAGS, *arguments), folder)
