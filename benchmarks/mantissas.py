@@ -1,4 +1,6 @@
-"""Mantissa bits that real networks need on Brainwave: score and output error on BW_S10 with 2 to 5, nothing retrained.
+"""Mantissa bits that real networks need on Brainwave: score and output error with 2 to 5, nothing retrained.
+
+Recurrent networks run on BW_S10, others on BW_CNN_A10.
 
 python benchmarks/mantissas.py [--case NAME]...
 """
@@ -8,7 +10,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; its products here are small
 
-from real_cases import CASES
+from real_cases import CASES, CONVOLUTIONAL
 from real_models import score
 
 import deltawave as dw
@@ -20,9 +22,9 @@ def main() -> None:
     """Print a row of a Markdown table for each network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--case", action="append", choices=sorted(CASES), help="only this network; may be repeated"
+        "--case", action="append", choices=[*CASES, *CONVOLUTIONAL], help="only this network; may be repeated"
     )
-    cases = parser.parse_args().case or CASES
+    cases = parser.parse_args().case or [*CASES, *CONVOLUTIONAL]
     print(f"| network | float | {' | '.join(f'{bits} bits' for bits in BITS)} | cycles/step | latency, us |")
     print("| --- " * (len(BITS) + 4) + "|")
     for name in cases:
@@ -31,9 +33,16 @@ def main() -> None:
 
 def row(name: str) -> str:
     """Score (or error alone, without labels) by mantissa bits, and what a step takes."""
-    case = CASES[name]()
-    machines = [dw.machine("bw-s10").with_options({"mantissa_bits": bits}) for bits in BITS]
-    found = dw.compare(dw.load(case.model), machines, case.data, labels=case.labels, scoring=case.scoring)
+    case = (CASES | CONVOLUTIONAL)[name]()
+    machine = dw.machine("bw-s10" if name in CASES else "bw-cnn-a10").with_options(case.options)
+    found = dw.sweep(
+        dw.load(case.model),
+        machine,
+        case.data,
+        over={"mantissa_bits": BITS},
+        labels=case.labels,
+        scoring=case.scoring,
+    ).comparison
     timing = found.reports[0].timing
     cells = [name, score(found.floats), *map(quality, found.reports)]
     return f"| {' | '.join(cells)} | {timing.cycles_per_step:,.0f} | {1e6 * timing.latency_s:.2f} |"

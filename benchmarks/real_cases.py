@@ -3,14 +3,17 @@
 Nothing of it is part of the project: networks and recordings lie where DELTAWAVE_SHARED points (default ../shared).
 """
 
+import gzip
 import json
 import os
 import wave
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from onnxruntime import InferenceSession
+from PIL import Image
 
 from deltawave.report.metrics import Scoring
 
@@ -19,7 +22,7 @@ SHARED = Path(os.environ.get("DELTAWAVE_SHARED", Path(__file__).parents[2] / "sh
 
 @dataclass(frozen=True)
 class Case:
-    """A network file and what it is run on. `labels`: one item a stream."""
+    """A network file and what it is run on. `labels`: one item a stream; `options`: what Brainwave needs to hold it."""
 
     name: str
     model: Path
@@ -27,6 +30,7 @@ class Case:
     calibration: object
     labels: list | None = None
     scoring: Scoring = field(default_factory=Scoring)
+    options: dict[str, int] = field(default_factory=dict)
 
 
 def samples(path: Path, rate: int = 16000) -> np.ndarray:
@@ -135,6 +139,63 @@ def ocr(variant: str) -> Callable[[], Case]:
     return case
 
 
+def digits(folder: str, name: str, white: float) -> Callable[[], Case]:
+    """10,000 handwritten digits, white is so much."""
+
+    def case() -> Case:
+        data = SHARED / "data" / "mnist"
+        pixels = gzip.decompress((data / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]
+        labels = gzip.decompress((data / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:]
+        images = np.frombuffer(pixels, np.uint8).reshape(-1, 1, 28, 28) * np.float32(white / 255)
+        return Case(name, SHARED / "models" / folder / f"{name}.onnx", images, None, [*labels])
+
+    return case
+
+
+def convolutional_spotter(name: str) -> Callable[[], Case]:
+    """The clips of `keyword_spotter`."""
+
+    def case() -> Case:
+        clips = keyword_spotter("GRU_M")()
+        return replace(clips, name=name, model=clips.model.with_name(f"{name}.onnx"))
+
+    return case
+
+
+def reference_spotter() -> Case:
+    """The same clips; its twelve classes are in another order, and it was trained with another front end."""
+    clips = keyword_spotter("GRU_M")()
+    place = [10, 11, 9, 3, 8, 0, 2, 6, 5, 4, 7, 1]
+    model = SHARED / "models" / "mlperf-tiny" / "onnx" / "kws_ref_model_float32.onnx"
+    labels = [place[label] for label in clips.labels]
+    return Case("kws_ref", model, clips.data[..., np.newaxis], None, labels)
+
+
+def photographs(size: int) -> tuple[np.ndarray, list[int]]:
+    """A hundred photographs, float32 [100, 256, 256, 3] from 0 to 255, scaled to `size`, and their ImageNet classes."""
+    folder = SHARED / "data" / "imagenet-sample"
+    entries = json.loads((folder / "public_labels_and_reference.json").read_text())
+    opened = [Image.open(folder / "public" / entry["file"]).convert("RGB") for entry in entries]
+    images = np.stack([np.asarray(image.resize((size, size)), np.float32) for image in opened])
+    return images, [entry["label"] for entry in entries]
+
+
+def squeezenet() -> Case:
+    """The middle of a hundred photographs as Caffe has them: blue, green, red, the means taken off."""
+    images, labels = photographs(256)
+    middle = images[:, 14:241, 14:241, ::-1] - np.float32([104, 117, 123])
+    model = SHARED / "models" / "squeezenet-deepcomp" / "squeezenet_deepcomp.onnx"
+    data = np.ascontiguousarray(middle.transpose(0, 3, 1, 2))
+    return Case("squeezenet", model, data, None, labels, options={"initial_vrf_entries": 66_100})
+
+
+def resnet8() -> Case:
+    """A hundred photographs as small as CIFAR-10's. Few show what it knows, so the labels are its own classes."""
+    model, images = SHARED / "models" / "mlperf-tiny" / "onnx" / "pretrainedResnet.onnx", photographs(32)[0]
+    (said,) = InferenceSession(model).run(None, {"input_1": images})
+    return Case("resnet8", model, images, None, said.argmax(axis=1).tolist())
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "silero-vad": silero_vad,
     "dtln-1": dtln_mask,
@@ -147,3 +208,17 @@ CASES: dict[str, Callable[[], Case]] = {
     "ocr-W8A8": ocr("W8A8"),
     "ocr-W2A2": ocr("W2A2"),
 }
+"""Recurrent networks."""
+CONVOLUTIONAL: dict[str, Callable[[], Case]] = {
+    "lenet5_original": digits("dns-lenet", "lenet5_original", 255 / 256),
+    "lenet5_sparse": digits("dns-lenet", "lenet5_sparse", 255 / 256),
+    "lenet300100_original": digits("dns-lenet", "lenet300100_original", 255 / 256),
+    "lenet300100_sparse": digits("dns-lenet", "lenet300100_sparse", 255 / 256),
+    "mnist-8": digits("onnx-mnist", "mnist-8", 255),
+    "CNN_M": convolutional_spotter("CNN_M"),
+    "DS_CNN_M": convolutional_spotter("DS_CNN_M"),
+    "kws_ref": reference_spotter,
+    "resnet8": resnet8,
+    "squeezenet": squeezenet,
+}
+"""Networks that keep no state."""

@@ -12,12 +12,15 @@ from deltawave.machines.deltarnn.search import fetched, search
 from deltawave.network import as_streams
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-from real_cases import CASES, SHARED
+from real_cases import CASES, CONVOLUTIONAL, SHARED
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not SHARED.exists(), reason=f"no real networks at {SHARED}; set DELTAWAVE_SHARED"),
 ]
+
+
+ROOM = {"initial_vrf_entries": 1 << 17, "add_sub_vrf_entries": 1 << 17}
 
 
 @pytest.mark.parametrize("machine", sorted(machines()))
@@ -34,6 +37,30 @@ def test_kernels_equal_semantics_on_real_input(name: str, machine: str) -> None:
     for ours, exact in zip(fast.outputs, plain.outputs, strict=True):
         assert all(np.array_equal(ours[output], exact[output]) for output in exact)
     assert all(np.array_equal(fast.activity[cell], plain.activity[cell]) for cell in program.cells)
+
+
+@pytest.mark.parametrize("machine", ["bw-s5", "bw-a10", "bw-s10", "bw-cnn-a10"])
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_kernels_equal_semantics_on_real_images(name: str, machine: str) -> None:
+    case = CONVOLUTIONAL[name]()
+    network = dw.load(case.model)
+    program = dw.compile(network, dw.machine(machine).with_options(ROOM))
+    assert all(program.verdicts[layer.name].takes for layer in network.layers if layer.parameters)
+    fast, plain = (program.run(case.data[:2], plain=plain) for plain in (False, True))
+    for ours, exact in zip(fast.outputs, plain.outputs, strict=True):
+        assert all(np.array_equal(ours[output], exact[output]) for output in exact)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in CONVOLUTIONAL if name != "resnet8"]
+)  # whose labels are no truth
+def test_five_mantissa_bits_lose_less_than_five_points(name: str) -> None:
+    case = CONVOLUTIONAL[name]()
+    some = slice(0, None, max(len(case.data) // 200, 1))
+    machine = dw.machine("bw-cnn-a10").with_options(case.options)
+    comparison = dw.compare(dw.load(case.model), [machine], case.data[some], labels=case.labels[some])
+    (report,) = comparison.reports
+    assert comparison.floats[0].value - report.quality.machine[0].value <= 0.05
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,14 @@ def test_one_label_a_step_and_one_a_call() -> None:
     assert (by_call.value, by_call.counted) == (0.5, 2)
 
 
+def test_the_channels_of_one_pixel_are_classes() -> None:
+    pixels = [{"y": step.reshape(1, 1, 3, 1, 1)} for step in THREE_CLASSES]
+    (score,) = scores(pixels, [0, 1, 1], Scoring())
+    assert (score.value, score.counted) == (2 / 3, 3)
+    sequences = [{"y": THREE_CLASSES.reshape(1, 3, 3, 1, 1)}]  # of binary outputs in rows: not a pixel
+    assert scores(sequences, [np.zeros(9, int)], Scoring())[0].counted == 9
+
+
 def test_a_single_output_is_binary() -> None:
     probabilities = [stream(np.array([[0.2]]), np.array([[0.5]]), np.array([[0.9]]))]
     (score,) = scores(probabilities, [np.array([0, 1, 0])], Scoring())

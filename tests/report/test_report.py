@@ -8,12 +8,14 @@ from deltawave.machines import machine
 from deltawave.machines.deltarnn.search import fetched
 from deltawave.machines.fetched import weights_fetched
 from deltawave.machines.program import Run, compile_network
-from deltawave.network import Network
+from deltawave.network import Network, load
 from deltawave.report.compare import compare
+from deltawave.report.inspection import inspect
 from deltawave.report.metrics import Scoring
 from deltawave.report.report import float_outputs, measure
 from deltawave.report.sweep import sweep
 from deltawave.report.variants import variant_name
+from network.onnx_models import constants, model, node, value
 from networks import recurrent_network, walk
 
 EDGE = machine("edgedrnn-minized")
@@ -108,6 +110,18 @@ def test_notes_tell_of_extensions_and_the_host() -> None:
     assert measure(run_of(recurrent_network("LSTM"))).notes == (
         "layer: the published machine has no LSTM, ours has it as an extension",
         "dense_layer ran on the host, which cycles and energy leave out: runs recurrent layers only",
+    )
+
+
+def test_calls_without_recurrent_layers_are_steps() -> None:
+    nodes = [node("Gemm", ["x", "w"], ["y"], name="dense", transB=1)]
+    weights = constants(w=np.eye(3, 4, dtype=np.float32))
+    network = load(model(nodes, [value("x", ["N", 4])], [value("y", ["N", 3])], weights))
+    report = measure(compile_network(network, machine("bw-s10")).run(np.ones((5, 4), np.float32)))
+    assert report.timing.steps == 5
+    assert report.notes == ("the network has no recurrent layer: a step is a call",)
+    assert inspect(network, [machine("bw-s10")]).text().splitlines()[0] == (
+        "model: 12 parameters, 24.00 op a call"
     )
 
 

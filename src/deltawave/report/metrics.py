@@ -125,12 +125,14 @@ def chosen_metric(
 
 
 def as_rows(stream: Outputs, output: str | None) -> NDArray[Any]:
-    """An output as [steps, classes]: all axes but the last are steps, in order. Raises OptionError."""
+    """An output as [steps, classes]: all axes but the last are steps, in order; the classes of a map of one pixel,
+    [calls, 1, classes, 1, 1], are its channels. Raises OptionError."""
     name = output if output is not None else next(iter(stream))
     if name not in stream:
         raise OptionError(f"no output {name!r}; {nearest(name, stream)}")
     array = np.asarray(stream[name])
-    return array.reshape(-1, array.shape[-1])
+    is_pixel = array.ndim == 5 and array.shape[1] == 1 and array.shape[3:] == (1, 1)
+    return array.reshape(-1, array.shape[2 if is_pixel else -1])
 
 
 def _fraction(name: str, share: Share) -> Score:
