@@ -1,4 +1,4 @@
-"""Random small networks: maps through convolutions, pools and dense layers; sequences through cells and dense layers."""
+"""Random small networks: maps through convolutions, pools and dense layers; sequences through cells as well."""
 
 from dataclasses import dataclass, field
 

@@ -8,7 +8,8 @@ import pytest
 from deltawave.errors import CapacityError, OptionError
 from deltawave.machines.base import Samples, Verdict
 from deltawave.machines.brainwave.machine import BW_A10, BW_S5, BW_S10, Brainwave
-from deltawave.network.layers import Cell, Dense, Recurrent
+from deltawave.network.flow import Feed, Place
+from deltawave.network.layers import Cell, Conv, Dense, Layer, Opaque, Pointwise, Pool, Recurrent
 
 RANGE = " is out of range; it goes from "
 
@@ -97,16 +98,121 @@ def test_other_cells_are_not(changes: dict[str, object], reason: str) -> None:
     assert BW_S10.verdict(layer(cell(**changes))) == Verdict(False, reason)
 
 
-def test_other_layers_are_not() -> None:
-    bias = np.zeros(1, np.float32)
-    dense = Dense(name="d", kind="Gemm", inputs=("x",), outputs=("y",), weights=bias[None], bias=bias)
-    assert BW_S10.verdict(dense) == Verdict(False, "runs recurrent layers only, in this version")
+def dense(outputs: int = 1, inputs: int = 1) -> Dense:
+    weights, bias = np.zeros((outputs, inputs), np.float32), np.zeros(outputs, np.float32)
+    return Dense(name="d", kind="Gemm", inputs=("x",), outputs=("y",), weights=weights, bias=bias)
+
+
+def pointwise(kind: str, **changes: object) -> Pointwise:
+    return Pointwise(name="p", kind=kind, inputs=("x",), outputs=("y",), **changes)
+
+
+def pool(kind: str, kernel: tuple[int, ...], pads: tuple[int, ...], *, counts: bool = False) -> Pool:
+    ones = (1,) * len(kernel)
+    return Pool(
+        name="p",
+        kind=kind,
+        inputs=("x",),
+        outputs=("y",),
+        kernel=kernel,
+        strides=ones,
+        pads=pads,
+        dilations=ones,
+        counts_padding=counts,
+    )
+
+
+def conv(*kernel: int) -> Conv:
+    ones = (1,) * len(kernel)
+    return Conv(
+        name="c",
+        kind="Conv",
+        inputs=("x",),
+        outputs=("y",),
+        weights=np.zeros((1, 1, *kernel), np.float32),
+        bias=np.zeros(1, np.float32),
+        strides=ones,
+        pads=(0,) * 2 * len(kernel),
+        dilations=ones,
+        groups=1,
+    )
+
+
+def place(sizes: tuple[int, ...], made: tuple[int, ...] = (), source: str = "") -> Place:
+    layout = ("map" if len(sizes) > 2 else "vectors") if source else ""
+    return Place((Feed(source, sizes, sizes, layout),), made or sizes)
+
+
+MAP = (1, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "where"),
+    [
+        (dense(), place((1, 1))),
+        (conv(3, 3), place(MAP, (1, 1, 2, 2))),
+        (conv(3), place((1, 1, 4), (1, 1, 2))),
+        (pool("MaxPool", (2, 2), (0, 0, 1, 1)), place(MAP)),
+        (pool("AveragePool", (2, 2), (0, 0, 1, 1), counts=True), place(MAP)),
+        (pool("AveragePool", (2, 2), (0, 0, 0, 0)), place(MAP, (1, 1, 3, 3))),
+        (pool("GlobalAveragePool", (), ()), place(MAP, (1, 1, 1, 1))),
+        (pointwise("Relu"), place(MAP, source="before")),
+        (pointwise("Add", constant=np.ones((1, 1, 1), np.float32)), place(MAP, source="before")),
+        (pointwise("Mul", constant=np.ones(5, np.float32)), place((0, 5), source="before")),
+    ],
+)
+def test_other_layers_are_taken(layer: Layer, where: Place) -> None:
+    assert BW_S10.verdict(layer, where) == Verdict(True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "where", "reason"),
+    [
+        (
+            Opaque(name="o", kind="Softmax", inputs=("x",), outputs=("y",)),
+            place(MAP),
+            "has no instruction for Softmax",
+        ),
+        (
+            conv(1, 1, 1),
+            place((1, 1, 2, 2, 2)),
+            "its windows have 3 dimensions, at most 2 are run",
+        ),
+        (
+            pool("MaxPool", (1, 1, 1), (0,) * 6),
+            place(MAP),
+            "its windows have 3 dimensions, at most 2 are run",
+        ),
+        (
+            conv(3, 3),
+            place((1, 1, 0, 4), (1, 1, 0, 2)),
+            "the sizes of its input are not known before it runs; --bind NAME=VALUE (in Python bind=) fixes them",
+        ),
+        (
+            pointwise("Relu"),
+            place((1, 0), source="before"),
+            "the sizes of its input are not known before it runs; --bind NAME=VALUE (in Python bind=) fixes them",
+        ),
+        (
+            pool("AveragePool", (2, 2), (0, 0, 1, 1)),
+            place(MAP),
+            "its windows reach over the edge, so that they average over different numbers of values",
+        ),
+        (pointwise("Relu"), place(MAP), "nothing that the machine makes goes into it"),
+        (
+            pointwise("Relu"),
+            place((1, 1, 4, 4), (1, 2, 4, 4), "before"),
+            "its operands have other sizes than its result",
+        ),
+    ],
+)
+def test_layers_that_are_not(layer: Layer, where: Place, reason: str) -> None:
+    assert BW_S10.verdict(layer, where) == Verdict(False, reason)
 
 
 @pytest.mark.parametrize(
     ("changes", "need"),
     [
-        ({"mrf_tiles": 15}, "16 tiles of 4 x 4 in MatrixRf, bw-s10 has 15"),
         ({"initial_vrf_entries": 5}, "6 vectors of 4 in InitialVrf, bw-s10 has 5"),
         ({"add_sub_vrf_entries": 15}, "16 vectors of 4 in AddSubVrf.0, bw-s10 has 15"),
     ],
@@ -118,3 +224,15 @@ def test_layers_that_do_not_fit_together_are_refused(changes: dict[str, int], ne
     with pytest.raises(CapacityError) as error:
         machine.check(cells)
     assert str(error.value) == (f"the layers together need {need}; choose a larger machine or fewer layers")
+
+
+def test_layers_beyond_all_devices_are_refused() -> None:
+    machine = replace(BW_S10, native_dim=4, lanes=2, mfu_lanes=2, mrf_tiles=15, devices=2)
+    cells = [machine.compile(name, cell(), Samples(None, None)) for name in ("one", "two", "three")]
+    machine.check(cells[:2])
+    with pytest.raises(CapacityError) as error:
+        machine.check(cells)
+    assert str(error.value) == (
+        "the layers together need 24 tiles of 4 x 4 in MatrixRf on 3 devices, bw-s10 has 15 on each of 2; "
+        "set devices, choose a larger machine or fewer layers"
+    )

@@ -7,18 +7,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.hardware.timeline import simulate
 from deltawave.machines.base import Samples
 from deltawave.machines.brainwave import timing
+from deltawave.machines.brainwave.assembler import Assembled
 from deltawave.machines.brainwave.cell_programs import CellShape, cell_program
-from deltawave.machines.brainwave.isa import BwProgram, Chain, chains
+from deltawave.machines.brainwave.device import DeviceProgram
+from deltawave.machines.brainwave.isa import Access, BwProgram, Memory, Opcode, chains
 from deltawave.machines.brainwave.machine import BW_S10, Brainwave
+from deltawave.machines.brainwave.plan import Loop
 from deltawave.machines.brainwave.timing import Hazard, hazards
+from deltawave.machines.program import Program, compile_network
+from deltawave.network import Network
 from deltawave.network.layers import Cell
+from machines.brainwave.drawn_networks import map_networks, sequence_networks
+from machines.brainwave.random_programs import NATIVE, programs
+from machines.brainwave.test_devices import LARGE, divided, parts_of, streaming
+from machines.brainwave_timing.followed import ends_alone, entries, step_ends
 
 KINDS = ("lstm", "gru", "gru_before", "rnn")
 SIGMOID = ("sigmoid", "tanh", "tanh")
 few = settings(deadline=None, max_examples=30)
+
+
+def has_cells(program: Program) -> bool:
+    return any(part.resident.is_recurrent for part in parts_of(program))
 
 
 def program(kind: str, inputs: int = 1, hidden: int = 1) -> BwProgram:
@@ -26,72 +40,67 @@ def program(kind: str, inputs: int = 1, hidden: int = 1) -> BwProgram:
 
 
 @st.composite
-def machines(draw: st.DrawFn) -> Brainwave:
+def machines(draw: st.DrawFn, native: int = 12) -> Brainwave:
     names = ("issue_cycles", "write_back_cycles", "tile_engines")
     latencies = ("loop_cycles", "invocation_cycles", "dispatch_cycles", "read_cycles", "mfu_operation_cycles")
     return replace(
         BW_S10,
-        native_dim=12,
-        lanes=draw(st.sampled_from([1, 2, 4])),
-        mfu_lanes=draw(st.sampled_from([1, 3, 12])),
+        native_dim=native,
+        lanes=draw(st.sampled_from([n for n in (1, 2, 3, 4) if native % n == 0])),
+        mfu_lanes=draw(st.sampled_from([1, 3, native, 2 * native])),
+        shares_windows=draw(st.booleans()),
+        hop_ns=draw(st.sampled_from([0.0, 100.0, 1440.0])),
+        link_gbit_per_s=draw(st.sampled_from([0.5, 40.0])),
         **{name: draw(st.integers(1, 6)) for name in names},
         **{name: draw(st.integers(0, 40)) for name in latencies},
     )
 
 
-def last_writers(body: tuple[Chain, ...], repeats: int) -> list[set[int]]:
-    """For every chain of the repeated body: which earlier ones last wrote what it reads."""
-    written: dict[tuple[object, int, int], int] = {}
-    found = []
-    for number, chain in enumerate(body * repeats):
-        reads = list(timing.vectors(chain, written=False))
-        found.append({written[entry] for entry in reads if entry in written})
-        written.update(dict.fromkeys(timing.vectors(chain, written=True), number))
-    return found
-
-
-def clocked(machine: Brainwave, code: BwProgram, steps: int) -> list[int]:
-    """When each step is over: one chain after the other, unit after unit."""
-    body = timing.Body(machine, code)
-    writers = last_writers(body.chains, steps)
-    issued, written, ends = machine.invocation_cycles, [], []
-    dispatched, released = -1, [0] * (2 + machine.mfus)
-    for number, chain in enumerate(body.chains * steps):
-        position = number % len(body.chains)
-        issued += int(body.issue[position])
-        dispatched = max([issued, dispatched + 1, *(written[writer] for writer in writers[number])])
-        time = dispatched + machine.dispatch_cycles
-        held, latency = int(body.product[position]), int(body.product_latency[position])
-        beats = chain.entries_written * machine.vector_cycles
-        stages = [(held, latency)]
-        for mfu in range(machine.mfus):
-            operations = sum(on == mfu for _, on in chain.operations)
-            stages.append((beats if operations else 0, operations * machine.mfu_operation_cycles))
-        stages.append((beats, beats - 1 + machine.write_back_cycles))
-        for stage, (occupancy, handed_on) in enumerate(stages):
-            time = max(time, released[stage])
-            released[stage] = time + occupancy
-            time += handed_on
-        written.append(time)
-        if position == len(body.chains) - 1:
-            ends.append(time)
-    return ends
-
-
 @few
 @given(machine=machines(), kind=st.sampled_from(KINDS), inputs=st.integers(1, 3), hidden=st.integers(1, 3))
-def test_steps_take_as_long_as_the_machine_followed_chain_by_chain(
+def test_cells_take_as_long_as_the_machine_followed_chain_by_chain(
     machine: Brainwave, kind: str, inputs: int, hidden: int
 ) -> None:
     code = program(kind, inputs, hidden)
     part = timing.part(machine, "cell", code, 5)
-    assert np.cumsum(part.step_cycles).tolist() == clocked(machine, code, 5)
+    assert np.cumsum(part.step_cycles).tolist() == ends_alone(machine, code, 5)
+
+
+@few
+@given(machine=machines(native=NATIVE), code=programs().filter(lambda code: code.chains("body")))
+def test_chains_under_windows_take_as_long_as_followed_one_by_one(
+    machine: Brainwave, code: BwProgram
+) -> None:
+    end = max(at for at, one in enumerate(code.body) if one.opcode is Opcode.END_CHAIN)
+    part = timing.part(machine, "program", replace(code, body=code.body[: end + 1]), 4)
+    assert np.cumsum(part.step_cycles).tolist() == ends_alone(machine, code, 4)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.one_of(map_networks(), sequence_networks()), machines(), st.integers(1, 3), st.booleans())
+def test_networks_take_as_long_as_their_devices_followed_chain_by_chain(
+    drawn: tuple[Network, tuple[int, ...]], machine: Brainwave, devices: int, streams: bool
+) -> None:
+    network, _ = drawn
+    alone = compile_network(network, replace(machine, **LARGE))
+    machine = divided(alone, devices) if not streams or has_cells(alone) else streaming(alone)
+    for number, loop in enumerate(machine.plan(parts_of(alone))):
+        part = timing.loop_part(machine, loop, 4)
+        late = machine.hop_cycles if loop.is_fed_from_afar else 0
+        begun = replace(machine, invocation_cycles=machine.invocation_cycles + late)
+        assert np.cumsum(part.step_cycles).tolist() == step_ends(begun, loop.programs, 4), number
+
+
+def graphs(machine: Brainwave, code: BwProgram) -> GraphOfSteps:
+    """The tasks of a program on one device."""
+    loop = Loop((), {0: DeviceProgram((), Assembled(code, {}), (), ())})
+    return timing.Devices(machine, loop).graph
 
 
 @few
 @given(machine=machines(), kind=st.sampled_from(KINDS))
 def test_the_plain_engine_agrees(machine: Brainwave, kind: str) -> None:
-    graph = timing.Body(machine, program(kind, 2, 2)).graph(0, 3)
+    graph = graphs(machine, program(kind, 2, 2))(0, 3)
     fast, plain = graph.solve(), graph.solve_plain()
     assert [s.tolist() for s in fast.starts] == [s.tolist() for s in plain.starts]
     assert fast.stalls == plain.stalls
@@ -101,9 +110,32 @@ def test_the_plain_engine_agrees(machine: Brainwave, kind: str) -> None:
 @given(machine=machines(), kind=st.sampled_from(KINDS), vectors=st.integers(1, 3), peepholes=st.booleans())
 def test_stretches_make_no_difference(machine: Brainwave, kind: str, vectors: int, peepholes: bool) -> None:
     shape = CellShape(kind, vectors, vectors, SIGMOID, has_peepholes=peepholes and kind == "lstm")
-    graph_of = timing.Body(machine, cell_program(shape).program).graph
+    graph_of = graphs(machine, cell_program(shape).program)
     whole, split = (simulate("cell", 9, graph_of, stretch=n, detail_steps=1) for n in (9, 2))
     assert split.step_cycles.tolist() == whole.step_cycles.tolist()
+
+
+@settings(deadline=None, max_examples=60)
+@given(programs())
+def test_hazards_are_those_of_every_entry(code: BwProgram) -> None:
+    body = code.chains("body")
+    written: dict[object, int] = {}
+    expected = set()
+    for number, chain in enumerate(body * 3):
+        for access in (access for access in chain.accesses if waits(access) and not access.is_write):
+            for writer in {written[entry] for entry in entries(access) if entry in written}:
+                step, at = divmod(number, len(body))
+                if step == 2:
+                    expected.add(Hazard(at, writer % len(body), step - writer // len(body)))
+        for access in (access for access in chain.accesses if waits(access) and access.is_write):
+            written |= dict.fromkeys(entries(access), number)
+    found = hazards(body)
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+def waits(access: Access) -> bool:
+    return access.memory not in (Memory.NETQ, Memory.DRAM)
 
 
 def test_a_step_of_small_layers_takes_the_issue_of_its_instructions() -> None:
