@@ -3,11 +3,20 @@
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from deltawave.errors import ToolError
 
 SHOWN_LINES = 12
+
+
+def require(package: str, extra: str, work: str) -> Path:
+    """Where an optional package is. Raises ToolError, naming the extra that has it, if it is not installed."""
+    spec = find_spec(package)
+    if spec is None or not spec.origin:
+        raise ToolError(f"{work} needs the package {package}; pip install 'deltawave[{extra}]'")
+    return Path(spec.origin).parent
 
 
 def run_tool(

