@@ -77,13 +77,19 @@ def test_chains_under_windows_take_as_long_as_followed_one_by_one(
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.one_of(map_networks(), sequence_networks()), machines(), st.integers(1, 3), st.booleans())
+@given(
+    st.one_of(map_networks(), sequence_networks()),
+    machines(),
+    st.integers(1, 3),
+    st.sampled_from([0, 1, 500]),
+)
 def test_networks_take_as_long_as_their_devices_followed_chain_by_chain(
-    drawn: tuple[Network, tuple[int, ...]], machine: Brainwave, devices: int, streams: bool
+    drawn: tuple[Network, tuple[int, ...]], machine: Brainwave, devices: int, dram_bytes_per_cycle: int
 ) -> None:
     network, _ = drawn
     alone = compile_network(network, replace(machine, **LARGE))
-    machine = divided(alone, devices) if not streams or has_cells(alone) else streaming(alone)
+    machine = divided(alone, devices) if not dram_bytes_per_cycle or has_cells(alone) else streaming(alone)
+    machine = replace(machine, dram_bytes_per_cycle=dram_bytes_per_cycle)
     for number, loop in enumerate(machine.plan(parts_of(alone))):
         part = timing.loop_part(machine, loop, 4)
         late = machine.hop_cycles if loop.is_fed_from_afar else 0
