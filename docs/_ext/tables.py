@@ -10,6 +10,7 @@ from deltawave.hardware import constants as energies
 from deltawave.machines import families, machine, machines
 from deltawave.machines.base import Verdict
 from deltawave.machines.claims import rows
+from deltawave.machines.program import look
 from deltawave.network import load
 from deltawave.report.tables import digits, plain
 
@@ -67,11 +68,11 @@ def recurrent_support() -> str:
 
 
 def operators() -> str:
-    """Operators that become layers with weights, each tried in a graph of its own."""
+    """Operators that become layers, each tried in a graph of its own."""
     shown = []
-    for model in operator_models():
-        (layer,) = load(model).layers
-        takes = [f"`{m.name}`" for m in machines().values() if m.verdict(layer).takes]
+    for network in map(load, operator_models()):
+        (layer,) = network.layers
+        takes = [f"`{m.name}`" for m in machines().values() if look(network, m)[layer.name][0].takes]
         shown.append(
             (f"`{layer.kind}`", f"`{type(layer).__name__}`", layer.shape, ", ".join(takes) or "host")
         )

@@ -39,7 +39,8 @@ def report_text(report: Report, width: int) -> str:
 
 def _extent(report: Report) -> str:
     streams = "1 stream" if report.streams == 1 else f"{whole(report.streams)} streams"
-    return f"{streams}, {whole(report.timing.steps)} steps"
+    steps = "1 step" if report.timing.steps == 1 else f"{whole(report.timing.steps)} steps"
+    return f"{streams}, {steps}"
 
 
 def _figure_table(groups: dict[str, tuple[Figure, ...]], footnotes: dict[str, int]) -> Table:

@@ -20,7 +20,10 @@ from deltawave.options import option
 
 @dataclass(frozen=True, kw_only=True)
 class BrainwaveCnn(Brainwave):
-    """A Brainwave NPU for convolutional networks. Defaults are those of BW_CNN_A10."""
+    """The variant for convolutional networks, its weights may stream from DRAM (Brainwave, IEEE Micro 2019).
+
+    Defaults are those of BW_CNN_A10.
+    """
 
     clock_hz: float = option(300e6, unit="Hz", doc="Clock frequency", source=f"{OURS}; that of BW_A10")
     native_dim: int = option(64, doc="Native dimension N of vectors and tiles", source=OURS)
