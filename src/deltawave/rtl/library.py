@@ -51,7 +51,7 @@ class Library:
         plain = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments]
         result = getattr(self._functions, name)(self._handle, *plain)
         if result == -1:
-            raise SimulationError(f"the core failed: {self._functions.error(self._handle).decode()}")
+            raise SimulationError(f"the core fails {self._functions.error(self._handle).decode()}")
         return int(result or 0)
 
     def copied(self, name: str, number: int, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:

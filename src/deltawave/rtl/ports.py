@@ -74,7 +74,7 @@ def streams_of(ports: Iterable[Port]) -> tuple[Stream, ...]:
             and port.is_input == valid.is_input
             and port not in (valid, ready)
         )
-        streams.append(Stream(match["stream"], valid, ready, payload))
+        streams.append(Stream(match["stream"], valid, ready, tuple(sorted(payload, key=lambda p: p.name))))
     return tuple(sorted(streams, key=lambda stream: stream.name))
 
 
@@ -82,7 +82,10 @@ def pack(values: ArrayLike, port: Port) -> Words:
     """Beats of a port, uint32 [beats, words], from integers [beats] or [beats, lanes], signed or not, lane 0 in the
     lowest bits. Raises InputError for values that are no integers, or do not fit.
     """
-    lanes, bits = _lanes(np.asarray(values), port)
+    array = np.asarray(values)
+    if not array.size:
+        return np.zeros((0, port.words), np.uint32)
+    lanes, bits = _lanes(array, port)
     bytes_ = np.ascontiguousarray(lanes).astype("<u8").view(np.uint8).reshape(*lanes.shape, 8)
     bytes_ = bytes_[:, :, : -(-bits // 8)].reshape(len(lanes), -1)
     if bits % 8:
@@ -108,8 +111,6 @@ def unpack(words: Words, port: Port, lanes: int, signed: bool) -> NDArray[np.int
 
 def _lanes(array: NDArray[Any], port: Port) -> tuple[NDArray[Any], int]:
     """The values as [beats, lanes], and the bits of a lane."""
-    if not array.size:
-        return np.zeros((0, 1), np.int64), port.bits if port.bits <= 64 else 32
     if array.ndim not in (1, 2) or not np.issubdtype(array.dtype, np.integer):
         raise InputError(
             f"{port.name} takes integers [beats] or [beats, lanes], got {array.dtype} {list(array.shape)}"

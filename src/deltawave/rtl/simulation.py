@@ -35,8 +35,14 @@ class Taken:
     """In which cycle of the run each was taken, int64 [beats]."""
 
     def values(self, port: str | None = None, lanes: int = 1, signed: bool = False) -> NDArray[np.int64]:
-        """Integers of a payload port (None: the first), int64 [beats] or, for more than one lane, [beats, lanes]."""
-        found = next(p for p in self.stream.payload if port in (None, p.name))
+        """Integers of a payload port (None: the only one), int64 [beats] or, for more than one lane, [beats, lanes].
+        Raises InputError if there is no such port, or more than one.
+        """
+        named = [p for p in self.stream.payload if port in (None, p.name)]
+        if len(named) != 1:
+            names = ", ".join(p.name for p in self.stream.payload) or "nothing"
+            raise InputError(f"a beat of {self.stream.name} has {names}: {port or 'a name'} is wanted")
+        (found,) = named
         numbers = unpack(self.words[:, self.stream.columns(found)], found, lanes, signed)
         return numbers[:, 0] if lanes == 1 else numbers
 

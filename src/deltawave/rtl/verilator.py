@@ -102,7 +102,7 @@ def _bindings(ports: list[Port]) -> str:
     streams = streams_of([Port(_in_verilog(port.name), port.bits, port.is_input) for port in ports])
     described = "".join(f"{_in_verilog(p.name)} {p.bits} {int(p.is_input)}\\n" for p in ports)
     names = {port.name for port in ports}
-    reset = "core.rst = on" if "rst" in names else "(void)on"
+    pins = [(pin, f"core.{pin} = on" if pin in names else "(void)on") for pin in ("clk", "rst")]
     sides = (
         ("source", [s for s in streams if s.into_core]),
         ("sink", [s for s in streams if not s.into_core]),
@@ -111,7 +111,7 @@ def _bindings(ports: list[Port]) -> str:
         [
             '#include "Vcore.h"',
             f'static const char* const PORTS = "{described}";',
-            f"static void set_reset(Vcore& core, bool on) {{ {reset}; }}",
+            *(f"static void set_{pin}(Vcore& core, bool on) {{ {effect}; }}" for pin, effect in pins),
             *(_visitor(side, some) for side, some in sides),
         ]
     )
