@@ -188,7 +188,7 @@ class NativeLayer:
         layer = self._layer
         if self._product is not None:
             return self._items.gathered(self._multiply(item) for item in tensors[0])
-        pixels = [tensor.reshape(len(tensor), -1, tensor.shape[-1]) for tensor in tensors]
+        pixels = [tensor.reshape(len(tensor), prod(tensor.shape[1:3]), tensor.shape[3]) for tensor in tensors]
         if layer.shape.kind == "pointwise":
             other = layer.constants[0] if layer.shape.has_constant else pixels[-1]
             return operated(layer.shape.operation, pixels[0], other)
