@@ -30,6 +30,13 @@ MEMORIES: dict[CellKind, tuple[str, ...]] = {
     "lstm": ("i", "f", "g", "o"),
     "rnn": ("h",),
 }
+HEARS: dict[CellKind, tuple[tuple[int, ...], ...]] = {
+    "gru": ((0, 1, 2), (0, 1, 2)),
+    "gru_before": ((0, 1, 2), (0, 1), (2,)),
+    "lstm": ((0, 1, 2, 3), (0, 1, 2, 3)),
+    "rnn": ((0,), (0,)),
+}
+"""The gates that hear a value of x, of h and, where the reset comes before the product, of r * h."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +90,14 @@ class QuantisedCell:
     @property
     def column_words(self) -> NDArray[np.int64]:
         """Weights fetched when a value is sent, int64 [columns]: a column of every gate that hears it."""
-        gates = len(GATES[self.kind])
-        hears = [gates] * self.inputs + [gates] * self.hidden
-        if self.kind == "gru_before":
-            hears = [gates] * self.inputs + [2] * self.hidden + [1] * self.hidden
+        hears = [len(HEARS[self.kind][source]) for source in self.column_sources]
         return np.array(hears, np.int64) * self.hidden
+
+    @property
+    def column_sources(self) -> NDArray[np.int64]:
+        """What each column is of, int64 [columns]: 0 for x, 1 for h, 2 for r * h."""
+        sizes = (self.inputs, self.hidden, self.hidden)[: len(HEARS[self.kind])]
+        return np.repeat(np.arange(len(sizes)), sizes)
 
     @property
     def accumulator(self) -> Fixed:

@@ -11,22 +11,23 @@ pipeline).
    The lists hold a whole vector, so a scan is never held up.
 2. A value that leaves in cycle t can be multiplied from cycle t + encoder_latency_cycles on.
 3. MxV takes the list of x until it is empty and closed (encoder_latency_cycles after the last cycle of its
-   scan began), then that of h. A column of n weights takes ceil(n / (channels * channel_pes * memory_ports))
-   cycles: each channel does the rows of its gate for a GRU; for the cells we add, the rows of all gates are
-   dealt over the channels evenly. Its sums are there mxv_latency_cycles after its last cycle began.
-4. AP begins when the last sums are there and both lists are closed, and takes activation_stages + ceil(hidden
-   / activation_lanes) - 1 cycles. It uses the multipliers of MxV, which wait for it in any case.
+   scan began), then that of h. Gate g belongs to channel g mod channels, which takes ceil(hidden / (channel_pes
+   * memory_ports)) cycles for it; an LSTM's fourth gate has its turn when the first three are done. A column
+   takes the turns of the gates that hear it. Its sums are there mxv_latency_cycles after its last cycle began.
+4. AP begins when the last sums are there and both lists are closed, and takes activation_stages - 1 cycles and
+   one for each turn of each activation_lanes neurons. It uses the multipliers of MxV, which wait for it anyway.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.hardware.tasks import Cycles, GraphOfSteps, Link, TaskGraph
-from deltawave.kernels.cell import QuantisedCell
+from deltawave.kernels.cell import GATES, HEARS, QuantisedCell
 from deltawave.machines.deltarnn.timing import Sent, divide_up, rounds_a_step, sent_in
 
 if TYPE_CHECKING:
@@ -35,10 +36,18 @@ if TYPE_CHECKING:
 
 def graphs(machine: DeltaRNN, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
     """The tasks of any stretch of steps. rows: bool [steps, columns]."""
-    columns = divide_up(cell.column_words, machine.channels * machine.channel_pes * machine.memory_ports)
+    words = divide_up(cell.hidden, machine.channel_pes * machine.memory_ports)
+    turns = np.array([_turns(machine, gates) for gates in HEARS[cell.kind]])
+    columns = turns[cell.column_sources] * words
     return lambda first, last: _graph(
         machine, cell, columns, rows[first:last], sent_in(cell, rows[first:last], first)
     )
+
+
+def _turns(machine: DeltaRNN, gates: Sequence[int]) -> int:
+    """How often a channel has its turn when these gates are served."""
+    turns = {gate // machine.channels for gate in gates}
+    return max(turns) - min(turns) + 1
 
 
 def scan(vectors: NDArray[np.bool_], rate: int, scheduler_rate: int) -> tuple[Cycles, Cycles]:
@@ -63,7 +72,8 @@ def _graph(
         rows[:, inputs:].reshape(-1, cell.hidden), machine.hidden_rate, machine.scheduler_rate
     )
     encoder, occupancy = machine.encoder_latency_cycles, columns[sent.column]
-    pass_ = machine.activation_stages + int(divide_up(cell.hidden, machine.activation_lanes)) - 1
+    turns = _turns(machine, range(len(GATES[cell.kind])))
+    pass_ = machine.activation_stages - 1 + turns * int(divide_up(cell.hidden, machine.activation_lanes))
     graph = TaskGraph()
     ieu_x = graph.unit("IEU x", scans_x, scans_x - 1 + encoder, sent.step[::rounds])
     ieu_h = graph.unit("IEU h", scans_h, scans_h - 1 + encoder, sent.step)

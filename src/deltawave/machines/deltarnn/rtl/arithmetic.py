@@ -1,0 +1,56 @@
+"""Fixed point in gates: the roundings and overflows of `numerics.fixed`, and tables."""
+
+from amaranth import Module, Mux, Signal, Value, signed
+from amaranth.lib.memory import Memory, MemoryData
+
+from deltawave.numerics import ActivationTable, Fixed
+
+
+def round_shift(m: Module, value: Value, shift: int, name: str) -> Signal:
+    """value / 2**shift to nearest, ties to even; a negative shift multiplies."""
+    width = len(value) + 1
+    if shift <= 0:
+        shifted = Signal(signed(len(value) - shift), name=name)
+        m.d.comb += shifted.eq(value << -shift)
+        return shifted
+    wide = Signal(signed(width), name=f"{name}_half")
+    rounded = Signal(signed(max(2, width - shift)), name=name)
+    half_less_one = (1 << (shift - 1)) - 1
+    odd = value.as_unsigned()[shift] if shift < len(value) else value.as_unsigned()[-1]
+    m.d.comb += [wide.eq(value + half_less_one + odd), rounded.eq(wide >> shift)]
+    return rounded
+
+
+def narrowed(m: Module, value: Value, number: Fixed, name: str) -> Signal:
+    """The value in the format's width: saturated or wrapped."""
+    result = Signal(signed(number.bits), name=name)
+    if number.overflow == "wrap" or len(value) <= number.bits:
+        m.d.comb += result.eq(value)
+        return result
+    is_high, is_low = value > number.highest, value < number.lowest
+    m.d.comb += result.eq(Mux(is_high, number.highest, Mux(is_low, number.lowest, value)))
+    return result
+
+
+class Lookup:
+    """An activation table as a memory with a read port for each lane."""
+
+    def __init__(self, m: Module, table: ActivationTable, bits: int, name: str) -> None:
+        self._table, self._bits, self._name, self._ports = table, bits, name, 0
+        mask = (1 << bits) - 1
+        data = MemoryData(shape=bits, depth=len(table.values), init=[int(v) & mask for v in table.values])
+        self._memory = Memory(data)
+        m.submodules[name] = self._memory
+
+    def read(self, m: Module, value: Value) -> Signal:
+        """The table's output for an input, in the same cycle."""
+        table, name = self._table, f"{self._name}_{self._ports}"
+        self._ports += 1
+        port = self._memory.read_port(domain="comb")
+        index = Signal(signed(len(value) + 2), name=f"{name}_index")
+        m.d.comb += index.eq(
+            Mux(value < table.first, 0, Mux(value > table.last, len(table.values) - 1, value - table.first))
+        )
+        result = Signal(signed(self._bits), name=name)
+        m.d.comb += [port.addr.eq(index), result.eq(port.data)]
+        return result

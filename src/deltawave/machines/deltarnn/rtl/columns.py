@@ -1,0 +1,56 @@
+"""Lists of values to send, between the delta encoder and the channels."""
+
+from amaranth import Array, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+
+class ColumnList(wiring.Component):
+    """A list that takes up to `picks` entries a cycle (a power of two; those with the lower numbers first) and gives
+    one. An entry that came in can be taken in the next cycle. Whoever pushes sees to it that there is room."""
+
+    def __init__(self, width: int, depth: int, picks: int) -> None:
+        self.width, self.picks = width, picks
+        self.depth = 1 << max(1, (depth - 1).bit_length(), (picks - 1).bit_length())
+        super().__init__(
+            {
+                **{f"push{k}": In(1) for k in range(picks)},
+                **{f"entry{k}": In(width) for k in range(picks)},
+                "head": Out(width),
+                "valid": Out(1),
+                "pop": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bank_bits = (self.picks - 1).bit_length()
+        bits = (self.depth - 1).bit_length()
+        written, taken = Signal(bits + 1), Signal(bits + 1)
+        pushes = [getattr(self, f"push{k}") for k in range(self.picks)]
+        count = Signal(range(self.picks + 1))
+        m.d.comb += count.eq(sum(pushes[1:], pushes[0] + 0))
+        heads = []
+        for bank in range(self.picks):
+            memory = Memory(shape=self.width, depth=max(1, self.depth // self.picks), init=[])
+            m.submodules[f"bank{bank}"] = memory
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            offset = Signal(max(1, bank_bits), name=f"offset{bank}")
+            place = Signal(bits + 1, name=f"place{bank}")
+            if bank_bits:
+                m.d.comb += offset.eq(bank - written[:bank_bits])
+            m.d.comb += [
+                place.eq(written + offset),
+                write.addr.eq(place >> bank_bits),
+                write.data.eq(Array([getattr(self, f"entry{k}") for k in range(self.picks)])[offset]),
+                write.en.eq(offset < count),
+                read.addr.eq(taken >> bank_bits),
+            ]
+            heads.append(read.data)
+        m.d.comb += [
+            self.head.eq(Array(heads)[taken[:bank_bits]] if bank_bits else heads[0]),
+            self.valid.eq(written != taken),
+        ]
+        m.d.sync += [written.eq(written + count), taken.eq(taken + Mux(self.pop & self.valid, 1, 0))]
+        return m

@@ -1,0 +1,446 @@
+"""The whole core of a delta machine for one recurrent cell: encoder, lists, channels, activation, streams.
+
+A step goes in rounds: scan and multiply, then an activation pass. Its first cycle is that in which the first group of
+elements is compared, its last one that of its last pass. The next step begins in the cycle after, if its inputs are
+there; they may come in while a step is under way, and the outputs of the last two steps may wait to be taken.
+"""
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from deltawave.machines.deltarnn.rtl.activation import Activation
+from deltawave.machines.deltarnn.rtl.channels import Channels
+from deltawave.machines.deltarnn.rtl.columns import ColumnList
+from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
+from deltawave.machines.deltarnn.rtl.shape import CoreShape
+
+
+class Core(wiring.Component):
+    """Streams: x, `input_rate` elements a beat; h, `hidden_rate` elements a beat; with streamed weights the column that
+    is asked for, by its number among x, h, r * h, and its words. load: see `Channels`.
+
+    Settings, which stand still while a step is under way: hidden; groups_x, groups_h of elements that are scanned
+    together; words of a gate; tokens, groups of neurons; theta_x, theta_h. clear: begin a new stream (a pulse).
+    step_done: a pulse in the last cycle of a step, step_cycles: how long it took. idle: nothing is under way."""
+
+    def __init__(self, shape: CoreShape) -> None:
+        cell = shape.cell
+        self.shape, self.bits = shape, cell.activation.bits
+        self.depth_x = -(-cell.inputs // shape.input_rate)
+        self.depth_h = -(-cell.hidden // shape.hidden_rate)
+        self.paths = self._paths()
+        self.index_bits = max(path.index_bits for path in self.paths)
+        self.channels = Channels(shape, self.index_bits)
+        self.activation = Activation(shape, self.channels.address_bits, self.channels.word_bits)
+        members = {
+            "x_data": In(shape.input_rate * self.bits),
+            "x_valid": In(1),
+            "x_ready": Out(1),
+            "h_data": Out(shape.hidden_rate * self.bits),
+            "h_valid": Out(1),
+            "h_last": Out(1),
+            "h_ready": In(1),
+            "load_data": In(self.channels.load_bits),
+            "load_select": In(2),
+            "load_valid": In(1),
+            "load_ready": Out(1),
+            "hidden": In(17),
+            "groups_x": In(17),
+            "groups_h": In(17),
+            "words": In(17),
+            "tokens": In(17),
+            "theta_x": In(self.bits + 1),
+            "theta_h": In(self.bits + 1),
+            "clear": In(1),
+            "idle": Out(1),
+            "step_done": Out(1),
+            "step_cycles": Out(32),
+        }
+        if shape.streams_weights:
+            members |= {
+                "column_data": Out(17),
+                "column_valid": Out(1),
+                "column_ready": In(1),
+                "w_data": In(self.channels.width * cell.weight_bits),
+                "w_valid": In(1),
+                "w_ready": Out(1),
+            }
+        else:
+            members |= {"base_h": In(32), "base_rh": In(32)}
+        super().__init__(members)
+
+    def _paths(self) -> list[PathShape]:
+        shape, second = self.shape, ((RH,),) if self.shape.sources == 3 else ()
+        if shape.separate_paths:
+            return [
+                self._path(((X,), *(() for _ in second)), shape.input_rate, self.depth_x, credits=0),
+                self._path(((H,), *second), shape.hidden_rate, self.depth_h, credits=0),
+            ]
+        depth = max(self.depth_x, self.depth_h)
+        return [self._path(((BIAS, X, H), *second), 1, depth, credits=shape.fifo_depth)]
+
+    def _path(self, rounds: tuple[tuple[int, ...], ...], rate: int, depth: int, *, credits: int) -> PathShape:
+        shape = self.shape
+        return PathShape(
+            rounds, rate, shape.scheduler_rate, self.bits, depth, credits, shape.encoder_latency_cycles
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.channels, m.submodules.activation = self.channels, self.activation
+        self._rounds = Const(int(self.shape.sources == 3), 1)  # the number of the last one
+        self._control(m)
+        self._inputs(m)
+        self._states(m)
+        self._scan(m)
+        self._multiply(m)
+        self._outputs(m)
+        return m
+
+    def _control(self, m: Module) -> None:
+        """Which round and which cycle of it."""
+        shape = self.shape
+        self.scanning, self.passing, self.round = Signal(), Signal(), Signal()
+        self.begin_round, self.pass_begins, self.pass_ends = Signal(), Signal(), Signal()
+        self.drained, self.can_step, self.can_pass, self.is_first = (
+            Signal(),
+            Signal(),
+            Signal(),
+            Signal(init=1),
+        )
+        self.in_pass, self.last_round, self.begin_step = Signal(), Signal(), Signal()
+        position, now = Signal(32), Signal(32)
+        length = Signal(32)
+        interval, tail = shape.activation_interval_cycles, shape.activation_tail_cycles
+        done = Signal()
+        m.d.comb += [
+            length.eq(self.tokens * interval + tail),
+            self.last_round.eq(self.round == self._rounds),
+            self.pass_begins.eq(self.scanning & self.drained & (self.can_pass | ~self.last_round)),
+            self.in_pass.eq(self.pass_begins | self.passing),
+            now.eq(Mux(self.pass_begins, 0, position)),
+            self.pass_ends.eq(self.in_pass & (now == length - 1)),
+            done.eq(self.pass_ends & self.last_round),
+            self.begin_step.eq(self.can_step & (done | ~(self.scanning | self.passing)) & ~self.clearing(m)),
+            self.begin_round.eq(self.begin_step | (self.pass_ends & ~self.last_round)),
+            self.idle.eq(~(self.scanning | self.passing | self._clearing)),
+            self.step_done.eq(done),
+        ]
+        m.d.sync += position.eq(now + 1)
+        with m.If(self.pass_begins):
+            m.d.sync += [self.scanning.eq(0), self.passing.eq(1)]
+        with m.If(self.pass_ends):
+            m.d.sync += [self.passing.eq(0), self.round.eq(Mux(self.last_round, 0, 1))]
+        with m.If(self.begin_round):
+            m.d.sync += self.scanning.eq(1)
+        with m.If(done):
+            m.d.sync += self.is_first.eq(0)
+        cycles = Signal(32)
+        m.d.comb += self.step_cycles.eq(cycles + 1)
+        with m.If(self.begin_step):
+            m.d.sync += cycles.eq(0)
+        with m.Elif(self.scanning | self.passing):
+            m.d.sync += cycles.eq(cycles + 1)
+
+    def clearing(self, m: Module) -> Signal:
+        """Goes through all memories that must be zero, or hold the bias, when a stream begins."""
+        shape = self.shape
+        depth = max(self.depth_x, self.depth_h, shape.turns * shape.words, shape.tokens)
+        self._clearing, self.clear_word = Signal(init=1), Signal(range(depth + 1))
+        with m.If(self._clearing):
+            m.d.sync += [
+                self.clear_word.eq(Mux(self.clear_word == depth, 0, self.clear_word + 1)),
+                self._clearing.eq(self.clear_word != depth),
+            ]
+        with m.If(self.clear):
+            m.d.sync += [self._clearing.eq(1), self.clear_word.eq(0), self.is_first.eq(1), self.round.eq(0)]
+        return self._clearing
+
+    def _inputs(self, m: Module) -> None:
+        """Two places for vectors of inputs: one fills while the other is used."""
+        shape = self.shape
+        memory = Memory(
+            shape=shape.input_rate * self.bits, depth=2 << (self.depth_x - 1).bit_length(), init=[]
+        )
+        m.submodules.x_memory = memory
+        self.x_read, write = memory.read_port(), memory.write_port()
+        filling, self.using, filled, beat = (
+            Signal(),
+            Signal(),
+            Signal(2),
+            Signal((self.depth_x - 1).bit_length()),
+        )
+        self.x_taken = Signal()
+        accepted, is_last = self.x_valid & self.x_ready, beat == self.groups_x - 1
+        m.d.comb += [
+            self.x_ready.eq(filled != 2),
+            write.addr.eq(Cat(beat, filling)),
+            write.data.eq(self.x_data),
+            write.en.eq(accepted),
+            self.can_step.eq(Mux(self.x_taken, filled == 2, filled != 0)),
+        ]
+        full = Signal()
+        m.d.comb += full.eq(accepted & is_last)
+        with m.If(accepted):
+            m.d.sync += beat.eq(Mux(is_last, 0, beat + 1))
+        m.d.sync += filled.eq(filled + full - self.x_taken)
+        with m.If(full):
+            m.d.sync += filling.eq(~filling)
+        with m.If(self.x_taken):
+            m.d.sync += self.using.eq(~self.using)
+
+    def _states(self, m: Module) -> None:
+        """h and, where the reset comes before the product, r * h."""
+        shape, activation = self.shape, self.activation
+        self.per_word = shape.state_lanes // shape.activation_lanes
+        self.state_depth = -(-shape.cell.hidden // shape.state_lanes)
+        self.state_bits = shape.state_lanes * self.bits
+        granularity = shape.activation_lanes * self.bits
+        names = ("h_memory", "rh_memory") if shape.sources == 3 else ("h_memory",)
+        self.reads = []
+        token_bits = (self.per_word - 1).bit_length()
+        for number, name in enumerate(names):
+            memory = Memory(shape=self.state_bits, depth=self.state_depth, init=[])
+            m.submodules[name] = memory
+            write = memory.write_port(granularity=granularity)
+            read = memory.read_port(transparent_for=(write,))
+            self.reads.append(read)
+            is_mine = Const(1) if len(names) == 1 else self.last_round == (number == 0)
+            part = activation.write_token[:token_bits] if token_bits else Const(0, 1)
+            m.d.comb += [
+                write.addr.eq(activation.write_token >> token_bits),
+                write.data.eq(activation.made.replicate(self.per_word)),
+            ]
+            with m.If(activation.write & is_mine):
+                m.d.comb += write.en.eq(1 << part)
+            with m.If(self._clearing):
+                m.d.comb += [write.addr.eq(self.clear_word), write.data.eq(0)]
+                m.d.comb += write.en.eq(Mux(self.clear_word < self.state_depth, (1 << self.per_word) - 1, 0))
+            if number == 0:
+                update = memory.read_port()
+                kept = Signal(max(1, token_bits))
+                m.d.comb += update.addr.eq(activation.state_read >> token_bits)
+                if token_bits:
+                    m.d.sync += kept.eq(activation.state_read[:token_bits])
+                m.d.comb += activation.state.eq(update.data.word_select(kept, granularity))
+        m.d.comb += [
+            activation.begins.eq(self.pass_begins),
+            activation.active.eq(self.in_pass),
+            activation.last_round.eq(self.last_round),
+            activation.hidden.eq(self.hidden),
+            activation.tokens.eq(self.tokens),
+            activation.words.eq(self.words),
+            activation.clear.eq(self._clearing),
+            activation.clear_token.eq(self.clear_word),
+            activation.sums_x.eq(self.channels.read_x),
+            activation.sums_h.eq(self.channels.read_h),
+        ]
+
+    def _scan(self, m: Module) -> None:
+        """The paths of the encoder, and when all of a round has been scanned."""
+        self.lists, closed = [], []
+        for number, path_shape in enumerate(self.paths):
+            path = ScanPath(path_shape)
+            m.submodules[f"path{number}"] = path
+            columns = ColumnList(path_shape.entry_bits, self._places(path_shape), path_shape.picks)
+            m.submodules[f"list{number}"] = columns
+            for k in range(path_shape.picks):
+                m.d.comb += [
+                    getattr(columns, f"push{k}").eq(getattr(path, f"push{k}")),
+                    getattr(columns, f"entry{k}").eq(getattr(path, f"entry{k}")),
+                ]
+            scans = Signal(name=f"scans{number}")
+            rounds = [bool(vectors) for vectors in path_shape.rounds]
+            m.d.comb += scans.eq(Mux(self.next_round(m), rounds[-1], rounds[0]))
+            for v in path_shape.vectors:
+                groups, theta = (self.groups_x, self.theta_x) if v == X else (self.groups_h, self.theta_h)
+                m.d.comb += [getattr(path, f"groups{v}").eq(groups), getattr(path, f"theta{v}").eq(theta)]
+            m.d.comb += [
+                path.begin.eq(self.begin_round & scans),
+                path.round.eq(self._next_round),
+                path.now.eq(self._elements(m, path, path_shape, number)),
+                path.sends_bias.eq(self.is_first),
+                path.clear.eq(self._clearing & (self.clear_word < path_shape.depth)),
+                path.clear_group.eq(self.clear_word),
+            ]
+            self.lists.append((path, columns, path_shape))
+            closed.append(self._closed(m, path, scans, number))
+        self.closed = closed
+        m.d.comb += self.x_taken.eq(self.lists[0][0].x_ends)
+
+    def next_round(self, m: Module) -> Signal:
+        """The round that is scanned next, while none is."""
+        if not hasattr(self, "_next_round"):
+            self._next_round = Signal()
+            m.d.comb += self._next_round.eq(Mux(self.in_pass, ~self.last_round, 0))
+        return self._next_round
+
+    def _places(self, path: PathShape) -> int:
+        return path.credits or path.depth * path.rate
+
+    def _elements(self, m: Module, path: ScanPath, shape: PathShape, number: int) -> Signal:
+        """The elements asked for in the cycle before."""
+        vector, parts = Signal(2, name=f"vector{number}"), self.shape.state_lanes // self.shape.hidden_rate
+        part_bits = (parts - 1).bit_length()
+        part = Signal(max(1, part_bits), name=f"part{number}")
+        m.d.sync += vector.eq(path.vector)
+        if part_bits:
+            m.d.sync += part.eq(path.group[:part_bits])
+        now = Signal(shape.rate * self.bits, name=f"now{number}")
+        for v in shape.vectors:
+            if v == X:
+                m.d.comb += self.x_read.addr.eq(
+                    Cat(path.group[: len(self.x_read.addr) - 1], self._using_next())
+                )
+                data = self.x_read.data
+            else:
+                read = self.reads[v - H]
+                m.d.comb += read.addr.eq(path.group >> part_bits)
+                data = read.data.word_select(part, shape.rate * self.bits)
+            with m.If(vector == v):
+                m.d.comb += now.eq(data)
+        return now
+
+    def _using_next(self) -> Signal:
+        return self.using ^ self.x_taken
+
+    def _closed(self, m: Module, path: ScanPath, scans: Signal, number: int) -> Signal:
+        pulse = path.finish
+        for delay in range(self.shape.close_latency_cycles - 1):
+            later = Signal(name=f"finish{number}_{delay}")
+            m.d.sync += later.eq(pulse)
+            pulse = later
+        closed = Signal(name=f"closed{number}")
+        with m.If(pulse):
+            m.d.sync += closed.eq(1)
+        with m.If(self.begin_round):
+            m.d.sync += closed.eq(~scans)
+        return closed
+
+    def _multiply(self, m: Module) -> None:
+        """Columns go from the lists to the channels: those of the first list as long as there may be any."""
+        channels = self.channels
+        fields = []
+        for _, columns, shape in self.lists:
+            entry = columns.head
+            delta = entry[: self.bits + 1].as_signed()
+            index = entry[self.bits + 1 : self.bits + 1 + shape.index_bits]
+            fields.append((delta, index, entry[-2:], columns.valid))
+        if len(fields) == 2:
+            (path, first, _), (_, second, _) = self.lists
+            from_second = self.closed[0] & ~path.pending & ~first.valid
+            chosen = [Mux(from_second, two, one) for one, two in zip(*fields, strict=True)]
+            m.d.comb += [
+                first.pop.eq(channels.begins & ~from_second),
+                second.pop.eq(channels.begins & from_second),
+            ]
+        else:
+            chosen = list(fields[0])
+            path, columns, _ = self.lists[0]
+            m.d.comb += [columns.pop.eq(channels.begins), path.taken.eq(channels.begins)]
+        m.d.comb += [
+            target.eq(value)
+            for target, value in zip(
+                (channels.delta, channels.index, channels.source, channels.column_valid), chosen, strict=True
+            )
+        ]
+        pending = [path.pending for path, _, _ in self.lists]
+        m.d.comb += self.drained.eq(
+            channels.idle
+            & Cat(*self.closed).all()
+            & ~Cat(*pending).any()
+            & ~Cat(*(columns.valid for _, columns, _ in self.lists)).any()
+        )
+        m.d.comb += [
+            channels.words.eq(self.words),
+            channels.reads.eq(self.in_pass),
+            channels.read.eq(self.activation.read),
+            channels.read_second.eq(self.activation.read_second),
+            channels.clear.eq(self._clearing & (self.clear_word < self.shape.turns * self.shape.words)),
+            channels.clear_word.eq(self.clear_word),
+            channels.load_data.eq(self.load_data),
+            channels.load_select.eq(self.load_select),
+            channels.load_valid.eq(self.load_valid),
+            self.load_ready.eq(1),
+        ]
+        if self.shape.streams_weights:
+            self._request(m)
+            m.d.comb += [
+                channels.w_data.eq(self.w_data),
+                channels.w_valid.eq(self.w_valid),
+                self.w_ready.eq(channels.w_ready),
+            ]
+        else:
+            m.d.comb += [channels.base_h.eq(self.base_h), channels.base_rh.eq(self.base_rh)]
+
+    def _request(self, m: Module) -> None:
+        """Ask for the weights of a column as soon as it is known that it is sent."""
+        path, _, shape = self.lists[0]
+        requests = ColumnList(17, self.shape.fifo_depth, 1)
+        m.submodules.requests = requests
+        entry = path.leaving
+        number = Signal(17)
+        index, source = entry[self.bits + 1 : self.bits + 1 + shape.index_bits], entry[-2:]
+        with m.Switch(source):
+            for v, base in ((X, 0), (H, self.groups_x), (RH, self.groups_x + self.groups_h)):
+                with m.Case(v):
+                    m.d.comb += number.eq(base + index)
+        m.d.comb += [
+            requests.push0.eq(path.leaves & (source != BIAS)),
+            requests.entry0.eq(number),
+            self.column_data.eq(requests.head),
+            self.column_valid.eq(requests.valid),
+            requests.pop.eq(self.column_ready),
+        ]
+
+    def _outputs(self, m: Module) -> None:
+        """Two places for states on their way out: a pass may begin when one is free."""
+        shape, activation = self.shape, self.activation
+        word_bits = max(1, (self.state_depth - 1).bit_length())
+        memory = Memory(shape=self.state_bits, depth=2 << word_bits, init=[])
+        m.submodules.out_memory = memory
+        granularity = shape.activation_lanes * self.bits
+        write, read = memory.write_port(granularity=granularity), memory.read_port()
+        token_bits = (self.per_word - 1).bit_length()
+        filling, sending, waiting = Signal(), Signal(), Signal(2)
+        part = activation.write_token[:token_bits] if token_bits else Const(0, 1)
+        word = Signal(word_bits)
+        m.d.comb += [
+            word.eq(activation.write_token >> token_bits),
+            write.addr.eq(Cat(word, filling)),
+            write.data.eq(activation.made.replicate(self.per_word)),
+            self.can_pass.eq(waiting != 2),
+        ]
+        with m.If(activation.write & self.last_round):
+            m.d.comb += write.en.eq(1 << part)
+        parts = shape.state_lanes // shape.hidden_rate
+        part_bits = (parts - 1).bit_length()
+        beat, next_beat, kept = Signal(17), Signal(17), Signal(max(1, part_bits))
+        valid, took, ends = Signal(), Signal(), Signal()
+        next_word, next_sending = Signal(word_bits), Signal()
+        m.d.comb += [
+            took.eq(valid & self.h_ready),
+            self.h_last.eq(beat == self.groups_h - 1),
+            ends.eq(took & self.h_last),
+            next_beat.eq(Mux(ends, 0, beat + took)),
+            next_sending.eq(sending ^ ends),
+            next_word.eq(next_beat >> part_bits),
+            read.addr.eq(Cat(next_word, next_sending)),
+            self.h_valid.eq(valid),
+            self.h_data.eq(read.data.word_select(kept, shape.hidden_rate * self.bits)),
+        ]
+        done = self.step_done
+        remaining = Signal(2)
+        m.d.comb += remaining.eq(waiting - ends)
+        m.d.sync += [
+            beat.eq(next_beat),
+            sending.eq(next_sending),
+            waiting.eq(remaining + done),
+            valid.eq(remaining != 0),
+        ]
+        if part_bits:
+            m.d.sync += kept.eq(next_beat[:part_bits])
+        with m.If(done):
+            m.d.sync += filling.eq(~filling)

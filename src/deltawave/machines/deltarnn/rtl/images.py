@@ -1,0 +1,55 @@
+"""What goes into the memories of a core, word by word: weights in columns, biases; lane 0 in the lowest bits."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.kernels.cell import HEARS, MEMORIES
+from deltawave.machines.deltarnn.rtl.shape import CoreShape
+
+CANDIDATE_OF_H = 3
+"""Among the memories of a GRU."""
+LOAD_WEIGHTS, LOAD_BIAS, LOAD_SECOND_BIAS = range(3)
+"""Values of load_select."""
+Words = NDArray[np.int64]
+
+
+def column_words(shape: CoreShape) -> list[Words]:
+    """The words of all columns of x, h and r * h, int64 [columns, words, channels * lanes] each."""
+    cell = shape.cell
+    sources = [cell.weights_x, *[cell.weights_h] * (shape.sources - 1)]
+    return [_columns(shape, matrix, source) for source, matrix in enumerate(sources)]
+
+
+def _columns(shape: CoreShape, matrix: NDArray[np.int16], source: int) -> Words:
+    gates = matrix.reshape(shape.gates, shape.cell.hidden, -1)
+    turns = shape.turns_of(source)
+    words = np.zeros((gates.shape[2], len(turns), shape.words, shape.channels, shape.lanes), np.int64)
+    for gate in HEARS[shape.kind][source]:
+        turn, channel = divmod(gate, shape.channels)
+        words[:, turn - turns.start, :, channel] = _in_words(shape, gates[gate].T)
+    return words.reshape(gates.shape[2], -1, shape.channels * shape.lanes)
+
+
+def _in_words(shape: CoreShape, rows: NDArray[np.integer]) -> Words:
+    """[..., hidden] -> [..., words, lanes], filled up with zeros."""
+    filled = np.zeros((*rows.shape[:-1], shape.words * shape.lanes), np.int64)
+    filled[..., : rows.shape[-1]] = rows
+    return filled.reshape(*rows.shape[:-1], shape.words, shape.lanes)
+
+
+def bias_words(shape: CoreShape) -> Words:
+    """What the sums start from, int64 [turns * words, channels * lanes]; of a GRU's candidate that over x."""
+    cell = shape.cell
+    memories = cell.accumulator.narrow(cell.bias).reshape(len(MEMORIES[shape.kind]), -1)
+    words = np.zeros((shape.turns, shape.words, shape.channels, shape.lanes), np.int64)
+    for gate in range(shape.gates):
+        turn, channel = divmod(gate, shape.channels)
+        words[turn, :, channel] = _in_words(shape, memories[gate])
+    return words.reshape(-1, shape.channels * shape.lanes)
+
+
+def second_bias_words(shape: CoreShape) -> Words:
+    """What the sum over h of a GRU's candidate starts from, int64 [words, lanes]."""
+    cell = shape.cell
+    memories = cell.accumulator.narrow(cell.bias).reshape(len(MEMORIES[shape.kind]), -1)
+    return _in_words(shape, memories[CANDIDATE_OF_H])

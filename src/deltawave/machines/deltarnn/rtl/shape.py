@@ -1,0 +1,182 @@
+"""What the RTL of a delta machine depends on: sizes, formats and latencies, from the machine and one compiled cell.
+
+One design serves DeltaRNN and EdgeDRNN. It multiplies in `channels` channels of `lanes` lanes: gate g of a cell belongs
+to channel g mod channels and takes its turn g // channels there; a word is what all lanes do in a cycle. DeltaRNN has a
+channel a gate and weights on the chip; EdgeDRNN has one channel, and weights that stream in.
+"""
+
+from dataclasses import dataclass
+
+from deltawave.errors import OptionError
+from deltawave.kernels.cell import GATES, HEARS, CellKind, QuantisedCell
+from deltawave.machines.deltarnn.machine import DeltaMachine
+from deltawave.machines.deltarnn.machine_deltarnn import DeltaRNN
+from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
+
+ACTIVATION_STAGES = 5
+"""Read and round; gates; candidate's sum, or cell state; candidate, or its tanh; new state."""
+SUM_STAGES = 3
+"""Weight, product, sum."""
+
+
+@dataclass(frozen=True, eq=False)
+class CoreShape:
+    """Everything that the generated design depends on.
+
+    `streams_weights`: whether weights come in as a stream, and the bias as the first column of a stream of inputs;
+    else both lie in memories. Rates are elements a cycle; `separate_paths`: whether x and h are scanned at the same
+    time, each into a list that holds it whole, else one after the other into a FIFO of `fifo_depth`.
+    """
+
+    name: str
+    cell: QuantisedCell
+    channels: int
+    lanes: int
+    streams_weights: bool
+    separate_paths: bool
+    input_rate: int
+    hidden_rate: int
+    scheduler_rate: int
+    fifo_depth: int
+    encoder_latency_cycles: int
+    close_latency_cycles: int
+    sum_latency_cycles: int
+    activation_lanes: int
+    activation_interval_cycles: int
+    activation_tail_cycles: int
+
+    @property
+    def kind(self) -> CellKind:
+        """Of the cell."""
+        return self.cell.kind
+
+    @property
+    def gates(self) -> int:
+        """Of the cell."""
+        return len(GATES[self.kind])
+
+    @property
+    def turns(self) -> int:
+        """Gates that a channel has at most."""
+        return -(-self.gates // self.channels)
+
+    @property
+    def words(self) -> int:
+        """Words that the rows of a gate take."""
+        return -(-self.cell.hidden // self.lanes)
+
+    def turns_of(self, source: int) -> range:
+        """The turns that a column of x, h or r * h (0, 1, 2) takes."""
+        turns = {gate // self.channels for gate in HEARS[self.kind][source]}
+        return range(min(turns), max(turns) + 1)
+
+    @property
+    def sources(self) -> int:
+        """Vectors that are scanned for values to send."""
+        return len(HEARS[self.kind])
+
+    def column_words(self, source: int) -> int:
+        """Words of a column of x, h or r * h."""
+        return len(self.turns_of(source)) * self.words
+
+    @property
+    def tokens(self) -> int:
+        """Groups of neurons in an activation pass."""
+        return -(-self.cell.hidden // self.activation_lanes)
+
+    @property
+    def pass_cycles(self) -> int:
+        """Cycles of an activation pass."""
+        return self.tokens * self.activation_interval_cycles + self.activation_tail_cycles
+
+    @property
+    def state_lanes(self) -> int:
+        """Elements in a word of the state memory."""
+        return max(self.activation_lanes, self.hidden_rate)
+
+
+def core_shape(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreShape:
+    """The design for a cell of a program. Raises OptionError for parameters that no design of ours can meet."""
+    shape = (
+        _edgedrnn(machine, cell, name) if isinstance(machine, EdgeDRNN) else _deltarnn(machine, cell, name)
+    )
+    _check(machine, shape)
+    return shape
+
+
+def _edgedrnn(machine: EdgeDRNN, cell: QuantisedCell, name: str) -> CoreShape:
+    return CoreShape(
+        name=name,
+        cell=cell,
+        channels=1,
+        lanes=machine.pes,
+        streams_weights=True,
+        separate_paths=False,
+        input_rate=1,
+        hidden_rate=1,
+        scheduler_rate=1,
+        fifo_depth=machine.fifo_depth,
+        encoder_latency_cycles=machine.encoder_latency_cycles + machine.dram_latency_cycles,
+        close_latency_cycles=machine.encoder_latency_cycles,
+        sum_latency_cycles=machine.mac_latency_cycles,
+        activation_lanes=machine.pes,
+        activation_interval_cycles=machine.activation_cycles,
+        activation_tail_cycles=machine.activation_cycles * machine.activation_extra_groups,
+    )
+
+
+def _deltarnn(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreShape:
+    if not isinstance(machine, DeltaRNN):
+        raise OptionError(f"{machine.name} has no RTL yet; DeltaRNN and EdgeDRNN machines have")
+    turns = -(-len(GATES[cell.kind]) // machine.channels)
+    return CoreShape(
+        name=name,
+        cell=cell,
+        channels=machine.channels,
+        lanes=machine.channel_pes * machine.memory_ports,
+        streams_weights=False,
+        separate_paths=True,
+        input_rate=machine.input_rate,
+        hidden_rate=machine.hidden_rate,
+        scheduler_rate=machine.scheduler_rate,
+        fifo_depth=0,
+        encoder_latency_cycles=machine.encoder_latency_cycles,
+        close_latency_cycles=machine.encoder_latency_cycles,
+        sum_latency_cycles=machine.mxv_latency_cycles,
+        activation_lanes=machine.activation_lanes,
+        activation_interval_cycles=turns,
+        activation_tail_cycles=machine.activation_stages - 1,
+    )
+
+
+def _check(machine: DeltaMachine, shape: CoreShape) -> None:
+    def need(is_met: bool, rule: str) -> None:
+        if not is_met:
+            raise OptionError(f"{machine.name}: {rule}")
+
+    need(
+        shape.sum_latency_cycles >= SUM_STAGES,
+        f"sums after {shape.sum_latency_cycles} cycles; the RTL takes at least {SUM_STAGES}: weight, product, sum",
+    )
+    need(shape.close_latency_cycles >= 1, "values to send after 0 cycles; the RTL takes at least 1")
+    need(
+        shape.activation_interval_cycles >= shape.turns,
+        f"a group of neurons every {shape.activation_interval_cycles} cycles; the RTL reads the {shape.turns} gates of "
+        "a channel one after another: set more activation_cycles",
+    )
+    latency = shape.turns - 1 + ACTIVATION_STAGES
+    need(
+        shape.activation_interval_cycles + shape.activation_tail_cycles >= latency,
+        f"an activation in {shape.activation_interval_cycles + shape.activation_tail_cycles} cycles; the RTL takes "
+        f"{latency}",
+    )
+    need(
+        shape.lanes % shape.activation_lanes == 0,
+        f"activation_lanes = {shape.activation_lanes} do not divide the {shape.lanes} lanes of a channel",
+    )
+    larger, smaller = sorted((shape.activation_lanes, shape.hidden_rate), reverse=True)
+    need(larger % smaller == 0, f"activation_lanes and hidden_rate: {smaller} does not divide {larger}")
+    rate = shape.scheduler_rate
+    need(
+        rate & (rate - 1) == 0, f"scheduler_rate = {rate} is no power of two, which the banks of a list need"
+    )
