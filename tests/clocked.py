@@ -36,11 +36,11 @@ def vectors_of_rounds(cell: QuantisedCell, row: NDArray[np.bool_]) -> list[tuple
     return [(list(x), list(h)), *([([], list(rh))] if cell.kind == "gru_before" else [])]
 
 
-def gates_of(cell: QuantisedCell, number: int, *, of_x: bool) -> int:
+def gates_of(cell: QuantisedCell, number: int, *, of_x: bool) -> tuple[int, ...]:
     """Gates that a column serves."""
     if cell.kind == "gru_before" and not of_x:
-        return (2, 1)[number]
-    return len(GATES[cell.kind])
+        return ((0, 1), (2,))[number]
+    return tuple(range(len(GATES[cell.kind])))
 
 
 @dataclass
@@ -83,8 +83,9 @@ def deltarnn_round(
 ) -> int:
     paths = [Encoder(x, machine.input_rate, machine), Encoder(h, machine.hidden_rate, machine)]
     queues: list[list[tuple[int, int]]] = [[], []]
-    multipliers = machine.channels * machine.channel_pes * machine.memory_ports
-    lengths = [-(-gates_of(cell, number, of_x=of_x) * cell.hidden // multipliers) for of_x in (True, False)]
+    words = -(-cell.hidden // (machine.channel_pes * machine.memory_ports))
+    served = [gates_of(cell, number, of_x=of_x) for of_x in (True, False)]
+    lengths = [len({gate // machine.channels for gate in gates}) * words for gates in served]
     mxv, cycle = Multiplier(machine.mxv_latency_cycles), 0
     while any(path.groups for path in paths) or any(queues):
         for path, queue, length in zip(paths, queues, lengths, strict=True):
@@ -92,7 +93,8 @@ def deltarnn_round(
         x_done = not paths[0].groups and not queues[0] and cycle >= paths[0].closed
         mxv.take(cycle, queues[1] if x_done else queues[0])
         cycle += 1
-    pass_ = machine.activation_stages + -(-cell.hidden // machine.activation_lanes) - 1
+    turns = -(-len(GATES[cell.kind]) // machine.channels)
+    pass_ = machine.activation_stages + turns * -(-cell.hidden // machine.activation_lanes) - 1
     return max(mxv.sums, *(path.closed for path in paths)) + pass_
 
 
@@ -104,7 +106,7 @@ def edgedrnn_round(
     width = -(-machine.weight_bits // 8)
 
     def length(of_x: bool) -> int:
-        gates = gates_of(cell, number, of_x=of_x)
+        gates = len(gates_of(cell, number, of_x=of_x))
         return max(
             gates * groups, int(np.ceil(gates * groups * machine.pes * width / machine.dram_bytes_per_cycle))
         )
