@@ -42,6 +42,16 @@ class CellShape:
         """Tiles of its weights."""
         return len(GATES[self.kind]) * self.hidden * (self.inputs + self.hidden)
 
+    @property
+    def entries(self) -> int:
+        """Native vectors that it makes."""
+        return self.hidden
+
+    @property
+    def entries_read(self) -> int:
+        """Native vectors that it reads from each source."""
+        return self.inputs
+
 
 def cell_program(shape: CellShape) -> Assembled:
     """The program: in every step it takes x from NetQ and sends h to NetQ.

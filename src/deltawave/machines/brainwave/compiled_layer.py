@@ -28,7 +28,7 @@ from deltawave.machines.brainwave.encoding import encode
 from deltawave.machines.brainwave.executors import to_half
 from deltawave.machines.brainwave.grouping import Resident
 from deltawave.machines.brainwave.isa import OPERAND, BwProgram, Opcode, Window
-from deltawave.machines.brainwave.layer_programs import LayerKind, LayerShape
+from deltawave.machines.brainwave.layer_programs import POSITIONS, LayerKind, LayerShape
 from deltawave.machines.brainwave.listing import listing
 from deltawave.machines.brainwave.semantics import FUNCTIONS, Interpreter, Tiles, pointwise
 from deltawave.machines.brainwave.stored import typed, typed_blocks
@@ -274,6 +274,7 @@ def restore_layer(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Brain
         has_constant,
         groups,
     )
+    _check_sizes(shape, arrays)
     number_format = BlockFloat(mantissa_bits, window.native)
     return BrainwaveLayer(
         name,
@@ -288,8 +289,20 @@ def restore_layer(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Brain
     )
 
 
+def _check_sizes(shape: LayerShape, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Refuse sizes that no layer has, and more positions than the program can have chains for."""
+    if min(shape.outputs, shape.groups) < 1:
+        raise ValueError(f"no layer has {shape.outputs} outputs in {shape.groups} groups")
+    positions = shape.window.kernel_height * shape.window.kernel_width
+    if shape.kind in POSITIONS and positions > len(arrays["program"]):
+        raise ValueError(f"its program is too short for windows of {positions} positions")
+
+
 def _one_of(arrays: Mapping[str, NDArray[np.generic]], name: str, choices: Sequence[LayerKind]) -> LayerKind:
-    return next(choice for choice in choices if choice == str(arrays[name]))
+    for choice in choices:
+        if choice == str(arrays[name]):
+            return choice
+    raise ValueError(f"there is no layer {arrays[name]}")
 
 
 def _weights(

@@ -60,7 +60,8 @@ class _Writer:
         self._npu = Assembler()
         self._residents = {resident.name: resident for resident in residents}
         self._not_clean = not_clean(residents)
-        leaves = {resident.name for resident in residents if resident.leaves or resident.name in sent}
+        read = {source for resident in residents for source in resident.sources}
+        leaves = {r.name for r in residents if r.leaves or r.name in sent or r.name not in read}
         unlinked = {source for r in residents for source in r.sources if not self._is_linked(r.shape, source)}
         self._leaving = leaves | (unlinked & self._residents.keys())
         self._groups = grouped(residents, self._leaving, mfus)

@@ -66,6 +66,11 @@ class LayerShape:
         return self.planes * self.window.count
 
     @property
+    def entries_read(self) -> int:
+        """Native vectors that it reads from each source."""
+        return self.window.map_entries
+
+    @property
     def tiles(self) -> int:
         """Tiles of its weights."""
         return self.planes * self.window.vectors if self.kind == "product" else 0

@@ -115,12 +115,14 @@ def _sent(names: set[str], residents: Sequence[Resident]) -> set[str]:
 
 
 def _with_known_sources(residents: Sequence[Resident]) -> list[Resident]:
-    """Sources that do not come before their reader count as the host."""
-    before, known = set[str](), []
+    """Sources that do not come before their reader, or make something of another size, count as the host: a program
+    file may say anything."""
+    made, known = dict[str, int](), []
     for resident in residents:
-        sources = tuple(source if source in before else "" for source in resident.sources)
+        fits = [made.get(source) == resident.shape.entries_read for source in resident.sources]
+        sources = tuple(source if fit else "" for source, fit in zip(resident.sources, fits, strict=True))
         known.append(replace(resident, sources=sources))
-        before.add(resident.name)
+        made[resident.name] = resident.shape.entries
     return known
 
 
