@@ -19,13 +19,15 @@ BYTES = 4
 
 @dataclass(frozen=True)
 class Register:
-    """A register of 1 to 32 bits at a byte offset, a multiple of 4. `reset` is what it holds before it is written."""
+    """A register of 1 to 32 bits at a byte offset, a multiple of 4. `reset` is what it holds before it is written;
+    one that is a `pulse` holds what is written for one cycle."""
 
     name: str
     offset: int
     bits: int
     reset: int = 0
     writable: bool = True
+    pulse: bool = False
 
 
 def axi_lite_slave(address_bits: int) -> dict[str, Any]:
@@ -68,6 +70,7 @@ class RegisterFile(wiring.Component):
     def _write(self, m: Module) -> None:
         has_address, address = Signal(), Signal.like(self.axil_awaddr)
         has_data, data, strobe = Signal(), Signal(32), Signal(BYTES)
+        m.d.sync += [getattr(self, register.name).eq(0) for register in self.registers if register.pulse]
         m.d.comb += [self.axil_awready.eq(~has_address), self.axil_wready.eq(~has_data)]
         with m.If(self.axil_awvalid & self.axil_awready):
             m.d.sync += [has_address.eq(1), address.eq(self.axil_awaddr)]

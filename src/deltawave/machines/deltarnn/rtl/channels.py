@@ -17,7 +17,8 @@ class Channels(wiring.Component):
     """Takes the column (delta, index, source) at the head of a list, as soon as the one before is done, and a word of
     it every cycle. read: which words of the memories an activation reads, if `reads`; read_x, read_h: these words, the
     candidate's sum over h apart. load: words into the weight memory (0), the bias (1) and the candidate's second bias
-    (2). begins: this column is begun in this cycle. idle: nothing is under way; all sums are there."""
+    (2), one after the other; rewind: from their beginnings again. begins: this column is begun in this cycle. idle:
+    nothing is under way; all sums are there."""
 
     def __init__(self, shape: CoreShape, index_bits: int) -> None:
         cell = shape.cell
@@ -44,6 +45,7 @@ class Channels(wiring.Component):
             "load_data": In(self.load_bits),
             "load_select": In(2),
             "load_valid": In(1),
+            "rewind": In(1),
         }
         if shape.streams_weights:
             members |= {"w_data": In(self.width * cell.weight_bits), "w_valid": In(1), "w_ready": Out(1)}
@@ -120,6 +122,8 @@ class Channels(wiring.Component):
         m.d.comb += [write.addr.eq(loaded), write.data.eq(self.load_data), write.en.eq(loads)]
         with m.If(loads):
             m.d.sync += loaded.eq(loaded + 1)
+        with m.If(self.rewind):
+            m.d.sync += loaded.eq(0)
         return weights
 
     def _bias(self, m: Module, number: int, address: Signal, depth: int, width: int) -> Signal:
@@ -137,6 +141,8 @@ class Channels(wiring.Component):
         ]
         with m.If(loads):
             m.d.sync += loaded.eq(loaded + 1)
+        with m.If(self.rewind):
+            m.d.sync += loaded.eq(0)
         return read.data
 
     def _sum(

@@ -22,7 +22,8 @@ class Core(wiring.Component):
     is asked for, by its number among x, h, r * h, and its words. load: see `Channels`.
 
     Settings, which stand still while a step is under way: hidden; groups_x, groups_h of elements that are scanned
-    together; words of a gate; tokens, groups of neurons; theta_x, theta_h. clear: begin a new stream (a pulse).
+    together; words of a gate; tokens, groups of neurons; theta_x, theta_h. hold: no step begins. clear: begin a new
+    stream (a pulse while nothing is under way and hold is up).
     step_done: a pulse in the last cycle of a step, step_cycles: how long it took. idle: nothing is under way."""
 
     def __init__(self, shape: CoreShape) -> None:
@@ -46,6 +47,7 @@ class Core(wiring.Component):
             "load_select": In(2),
             "load_valid": In(1),
             "load_ready": Out(1),
+            "rewind": In(1),
             "hidden": In(17),
             "groups_x": In(17),
             "groups_h": In(17),
@@ -53,6 +55,7 @@ class Core(wiring.Component):
             "tokens": In(17),
             "theta_x": In(self.bits + 1),
             "theta_h": In(self.bits + 1),
+            "hold": In(1),
             "clear": In(1),
             "idle": Out(1),
             "step_done": Out(1),
@@ -123,7 +126,9 @@ class Core(wiring.Component):
             now.eq(Mux(self.pass_begins, 0, position)),
             self.pass_ends.eq(self.in_pass & (now == length - 1)),
             done.eq(self.pass_ends & self.last_round),
-            self.begin_step.eq(self.can_step & (done | ~(self.scanning | self.passing)) & ~self.clearing(m)),
+            self.begin_step.eq(
+                self.can_step & (done | ~(self.scanning | self.passing)) & ~self.clearing(m) & ~self.hold
+            ),
             self.begin_round.eq(self.begin_step | (self.pass_ends & ~self.last_round)),
             self.idle.eq(~(self.scanning | self.passing | self._clearing)),
             self.step_done.eq(done),
@@ -363,6 +368,7 @@ class Core(wiring.Component):
             channels.load_data.eq(self.load_data),
             channels.load_select.eq(self.load_select),
             channels.load_valid.eq(self.load_valid),
+            channels.rewind.eq(self.rewind),
             self.load_ready.eq(1),
         ]
         if self.shape.streams_weights:

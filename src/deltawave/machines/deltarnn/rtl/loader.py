@@ -1,0 +1,59 @@
+"""Fills the memories of a core through a narrow port."""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from deltawave.machines.deltarnn.rtl.images import BEAT_BITS, LOAD_BIAS, LOAD_SECOND_BIAS, LOAD_WEIGHTS
+from deltawave.machines.deltarnn.rtl.shape import CoreShape
+
+
+def load_word_bits(shape: CoreShape) -> dict[int, int]:
+    """Bits of a word of each memory that is loaded, by its number on load_select."""
+    cell, width = shape.cell, shape.channels * shape.lanes
+    weights = {} if shape.streams_weights else {LOAD_WEIGHTS: width * cell.weight_bits}
+    second = {LOAD_SECOND_BIAS: shape.lanes * cell.accumulator_bits} if shape.kind == "gru" else {}
+    return {**weights, LOAD_BIAS: width * cell.accumulator_bits, **second}
+
+
+class Loader(wiring.Component):
+    """Puts words together from beats of 32 bits, the lowest bits first; the bits of a last beat that are left over
+    belong to no word. A word is given (`valid`) in the cycle after its last beat. rewind: what came of a word is
+    forgotten."""
+
+    def __init__(self, word_bits: dict[int, int]) -> None:
+        self.beats = {select: -(-bits // BEAT_BITS) for select, bits in word_bits.items()}
+        self.most = max(self.beats.values())
+        super().__init__(
+            {
+                "beat": In(BEAT_BITS),
+                "select": In(2),
+                "beat_valid": In(1),
+                "rewind": In(1),
+                "word": Out(self.most * BEAT_BITS),
+                "word_select": Out(2),
+                "valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        kept, count, is_last = Signal(self.most * BEAT_BITS), Signal(range(self.most + 1)), Signal()
+        with m.Switch(self.select):
+            for select, beats in self.beats.items():
+                with m.Case(select):
+                    m.d.comb += is_last.eq(count == beats - 1)
+        with m.Switch(self.word_select):
+            for select, beats in self.beats.items():
+                with m.Case(select):
+                    m.d.comb += self.word.eq(kept[(self.most - beats) * BEAT_BITS :])
+        m.d.sync += self.valid.eq(self.beat_valid & is_last & ~self.rewind)
+        with m.If(self.beat_valid):
+            m.d.sync += [
+                kept.eq(Cat(kept[BEAT_BITS:], self.beat)),
+                count.eq(count + 1),
+                self.word_select.eq(self.select),
+            ]
+        with m.If((self.beat_valid & is_last) | self.rewind):
+            m.d.sync += count.eq(0)
+        return m

@@ -1,0 +1,169 @@
+"""A core in simulation: memories loaded, inputs in, outputs and cycles out; and what the model says of the same run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deltawave.errors import InputError
+from deltawave.files import PathLike
+from deltawave.hardware import timeline
+from deltawave.kernels.cell import CellState, QuantisedCell
+from deltawave.machines.deltarnn import semantics
+from deltawave.machines.deltarnn.compiled import DeltaCell
+from deltawave.machines.deltarnn.machine import DeltaMachine
+from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
+from deltawave.machines.deltarnn.rtl.images import load_beats, streamed_columns
+from deltawave.machines.deltarnn.rtl.shape import core_shape
+from deltawave.machines.deltarnn.rtl.top import Top, registers
+from deltawave.rtl.core import StreamSimulation
+from deltawave.rtl.verilog import to_verilog
+
+MODULE = "delta_core"
+STRETCH_STEPS = 256
+SLACK_CYCLES = 10_000
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class RtlRun:
+    """One stream: outputs int64 [steps, hidden] in units of the last place, step_cycles int64 [steps], and the cycles
+    from the first in which an input was offered to the last in which an output was taken."""
+
+    outputs: Integers
+    step_cycles: Integers
+    cycles: int
+
+    def equals(self, other: "RtlRun") -> bool:
+        """Whether all outputs and the cycles of all steps are the same."""
+        return np.array_equal(self.outputs, other.outputs) and np.array_equal(
+            self.step_cycles, other.step_cycles
+        )
+
+
+class CoreSimulation:
+    """The core of a cell with its memories loaded. waves: a VCD file. Raises OptionError for parameters that have no
+    RTL, ToolError without the tools."""
+
+    def __init__(
+        self, machine: DeltaMachine, cell: QuantisedCell | DeltaCell, *, waves: PathLike | None = None
+    ) -> None:
+        self.cell = cell.cell if isinstance(cell, DeltaCell) else cell
+        self._machine, self.shape = machine, core_shape(machine, self.cell, MODULE)
+        top = Top(self.shape)
+        self.addresses = {r.name: r.offset for r in registers(self.shape, top.core)}
+        self.simulation = StreamSimulation(to_verilog(top, MODULE), MODULE, waves)
+        self.load()
+
+    def load(self, cell: QuantisedCell | None = None) -> None:
+        """Load the memories, from their beginnings, with those of a cell no larger: None, the core's own. Registers
+        keep their values. A new stream begins."""
+        shape = self.shape if cell is None else core_shape(self._machine, cell, MODULE)
+        self.write("rewind", 1)
+        for select, beats in load_beats(shape).items():
+            self.simulation.load(select, beats)
+        if isinstance(self._machine, EdgeDRNN):
+            words, counts, cycles, latency = streamed_columns(self._machine, shape)
+            self.simulation.set_columns(words, counts, cycles, latency_cycles=latency)
+
+    def write(self, register: str, value: int) -> None:
+        """Set a register."""
+        self.simulation.write_register(self.addresses[register], value)
+
+    def read(self, register: str) -> int:
+        """The value of a register."""
+        return self.simulation.read_register(self.addresses[register])
+
+    def begin_stream(self) -> None:
+        """Forget all states, when the step under way is over."""
+        self.write("clear", 1)
+
+    def reset(self) -> None:
+        """Reset the core. Its memories are as they were, the registers as they came."""
+        self.simulation.reset()
+        self.begin_stream()
+
+    def run(self, xs: ArrayLike, *, stalls: Mapping[str, ArrayLike] | None = None) -> RtlRun:
+        """Steps of a stream, which goes on where the last one ended. xs: integers [steps, inputs], or fewer inputs
+        if the registers say so. stalls: patterns of x, h, column and w. Raises InputError, SimulationError."""
+        values = np.asarray(xs)
+        groups_x, groups_h, hidden = (self.read(name) for name in ("groups_x", "groups_h", "hidden"))
+        beats = _beats(values, self.shape.input_rate, groups_x)
+        rate, steps = self.shape.hidden_rate, len(values)
+        run = self.simulation.run_steps(
+            beats,
+            steps * groups_h,
+            steps=steps,
+            h_lanes=rate,
+            stalls=stalls,
+            limit_cycles=_limit_cycles(self._machine, self.cell, steps, stalls or {}),
+        )
+        outputs = run.outputs.reshape(steps, groups_h * rate)[:, :hidden]
+        return RtlRun(outputs, run.step_cycles, run.cycles)
+
+    def close(self) -> None:
+        """End the simulation; the waves are complete then."""
+        self.simulation.close()
+
+    def __enter__(self) -> "CoreSimulation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def simulate(
+    machine: DeltaMachine,
+    cell: QuantisedCell | DeltaCell,
+    xs: ArrayLike,
+    *,
+    stalls: Mapping[str, ArrayLike] | None = None,
+    waves: PathLike | None = None,
+) -> RtlRun:
+    """One stream through the RTL of a cell. xs: integers [steps, inputs] in units of an input's last place.
+
+    stalls: by stream (x, h, column, w), a pattern [period] of cycles in which no beat is offered, or none taken.
+    Raises OptionError for parameters without RTL, InputError, ToolError, SimulationError.
+    """
+    with CoreSimulation(machine, cell, waves=waves) as core:
+        return core.run(xs, stalls=stalls)
+
+
+def model(machine: DeltaMachine, cell: QuantisedCell | DeltaCell, xs: ArrayLike) -> RtlRun:
+    """The same stream through the semantics and the timeline; `cycles`: of all steps."""
+    quantised = cell.cell if isinstance(cell, DeltaCell) else cell
+    values = np.asarray(xs, np.int32)
+    outputs, sent = semantics.run(quantised, CellState.initial(quantised), values)
+    return RtlRun(
+        outputs.astype(np.int64),
+        step_cycles := model_cycles(machine, quantised, sent),
+        int(step_cycles.sum()),
+    )
+
+
+def model_cycles(machine: DeltaMachine, cell: QuantisedCell, sent: NDArray[np.bool_]) -> Integers:
+    """Cycles of each step of a stream by what it sent, bool [steps, columns]."""
+    graphs = machine.graphs(cell, sent)
+    return timeline.simulate("", len(sent), graphs, stretch=STRETCH_STEPS, detail_steps=1).step_cycles
+
+
+def _beats(xs: NDArray[np.integer], rate: int, groups: int) -> Integers:
+    if xs.ndim != 2 or not 0 <= groups * rate - xs.shape[1] < rate:
+        raise InputError(
+            f"inputs are integers [steps, inputs] in {groups} groups of {rate}, got {list(xs.shape)}"
+        )
+    filled = np.zeros((len(xs), groups * rate), np.int64)
+    filled[:, : xs.shape[1]] = xs
+    beats = filled.reshape(-1, rate)
+    return beats[:, 0] if rate == 1 else beats
+
+
+def _limit_cycles(
+    machine: DeltaMachine, cell: QuantisedCell, steps: int, stalls: Mapping[str, ArrayLike]
+) -> int:
+    """Far more than a run takes in which everything is sent in every step."""
+    longest = int(model_cycles(machine, cell, np.ones((1, cell.columns), np.bool_))[0])
+    moves = [1 - np.mean(pattern) for pattern in stalls.values() if len(np.asarray(pattern))]
+    slowest = max(1 / max(share, 1e-3) for share in [1.0, *moves])
+    return SLACK_CYCLES + int(4 * slowest * steps * (longest + cell.inputs + cell.hidden))

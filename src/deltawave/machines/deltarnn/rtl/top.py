@@ -1,0 +1,138 @@
+"""The top module: a core with its registers behind AXI4-Lite and a narrow port for its memories.
+
+Streams are named as everywhere in this project; in AXI4-Stream's words NAME_data is tdata, NAME_valid tvalid,
+NAME_ready tready, h_last tlast and load_select tdest.
+"""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from deltawave.machines.deltarnn.rtl.core import Core
+from deltawave.machines.deltarnn.rtl.images import BEAT_BITS
+from deltawave.machines.deltarnn.rtl.loader import Loader, load_word_bits
+from deltawave.machines.deltarnn.rtl.shape import CoreShape
+from deltawave.rtl.axi_lite import BYTES, Register, RegisterFile, axi_lite_slave, forward_axi_lite
+
+ADDRESS_BITS = 8
+SETTINGS_OFFSET = 0x40
+FORWARDED = ("x_", "h_", "column_", "w_", "step_")
+MEANINGS = {
+    "clear": "write 1: begin a new stream when the step under way is over; no step begins until then",
+    "rewind": "write 1: the memories are loaded from their beginnings again",
+    "idle": "1 when no step is under way and none waits to be cleared",
+    "step_cycles": "cycles that the last step took",
+    "steps": "steps done since the stream began",
+    "hidden": "neurons",
+    "groups_x": "beats of a vector of inputs",
+    "groups_h": "beats of a vector of outputs",
+    "words": "words of a gate: the neurons by the lanes of a channel, rounded up",
+    "tokens": "groups of neurons: the neurons by the lanes of the activation, rounded up",
+    "theta_x": "threshold of inputs, in units of an input's last place",
+    "theta_h": "threshold of states, in units of a state's last place",
+    "base_h": "the word of the weight memory with which the columns of h begin",
+    "base_rh": "the word of the weight memory with which the columns of r * h begin",
+}
+"""Of every register."""
+
+
+def settings_of(shape: CoreShape) -> dict[str, int]:
+    """The values of a cell's settings, by register."""
+    cell = shape.cell
+    settings = {
+        "hidden": cell.hidden,
+        "groups_x": -(-cell.inputs // shape.input_rate),
+        "groups_h": -(-cell.hidden // shape.hidden_rate),
+        "words": shape.words,
+        "tokens": shape.tokens,
+        "theta_x": cell.theta_x,
+        "theta_h": cell.theta_h,
+    }
+    if shape.streams_weights:
+        return settings
+    base_h = shape.column_words(0) * cell.inputs
+    return {**settings, "base_h": base_h, "base_rh": base_h + shape.column_words(1) * cell.hidden}
+
+
+def registers(shape: CoreShape, core: Core) -> tuple[Register, ...]:
+    """Control and status, then the settings, which hold those of the shape's own cell after reset."""
+    state = (
+        Register("clear", 0x00, 1, pulse=True),
+        Register("rewind", 0x04, 1, pulse=True),
+        Register("idle", 0x08, 1, writable=False),
+        Register("step_cycles", 0x0C, 32, writable=False),
+        Register("steps", 0x10, 32, writable=False),
+    )
+    settings = enumerate(settings_of(shape).items())
+    return state + tuple(
+        Register(name, SETTINGS_OFFSET + BYTES * place, len(getattr(core, name)), reset=value)
+        for place, (name, value) in settings
+    )
+
+
+class Top(wiring.Component):
+    """A core that is set through registers. Settings that are written reach it between two steps.
+
+    load: the memories, in beats of 32 bits (see `Loader`); it begins a new stream, as the register clear does.
+    step_done, step_cycles: see `Core`.
+    """
+
+    def __init__(self, shape: CoreShape) -> None:
+        self.core = Core(shape)
+        self.loader = Loader(load_word_bits(shape))
+        self.file = RegisterFile(registers(shape, self.core), ADDRESS_BITS)
+        self.settings = tuple(settings_of(shape))
+        members = self.core.signature.members.items()
+        self.forwarded = {name: member for name, member in members if name.startswith(FORWARDED)}
+        load = {"load_data": In(BEAT_BITS), "load_select": In(2), "load_valid": In(1), "load_ready": Out(1)}
+        super().__init__({**axi_lite_slave(ADDRESS_BITS), **self.forwarded, **load})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.core, m.submodules.loader, m.submodules.registers = self.core, self.loader, self.file
+        m.d.comb += forward_axi_lite(self, self.file)
+        for name, member in self.forwarded.items():
+            outer, inner = getattr(self, name), getattr(self.core, name)
+            m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
+        self._load(m)
+        self._set(m)
+        self._clear(m)
+        return m
+
+    def _load(self, m: Module) -> None:
+        loader, core = self.loader, self.core
+        m.d.comb += [
+            self.load_ready.eq(1),
+            loader.beat.eq(self.load_data),
+            loader.select.eq(self.load_select),
+            loader.beat_valid.eq(self.load_valid),
+            loader.rewind.eq(self.file.rewind),
+            core.load_data.eq(loader.word),
+            core.load_select.eq(loader.word_select),
+            core.load_valid.eq(loader.valid),
+            core.rewind.eq(self.file.rewind),
+        ]
+
+    def _set(self, m: Module) -> None:
+        """Settings stand still while a step is under way."""
+        for name in self.settings:
+            written = getattr(self.file, name)
+            kept = Signal(len(written), name=name, init=written.init)
+            with m.If(self.core.idle | self.core.step_done):
+                m.d.sync += kept.eq(written)
+            m.d.comb += getattr(self.core, name).eq(kept)
+
+    def _clear(self, m: Module) -> None:
+        core, file = self.core, self.file
+        pending, steps = Signal(), Signal(32)
+        m.d.comb += [
+            core.hold.eq(pending),
+            core.clear.eq(pending & core.idle),
+            file.idle.eq(core.idle & ~pending),
+            file.steps.eq(steps),
+        ]
+        m.d.sync += pending.eq(file.clear | self.loader.valid | Mux(core.clear, 0, pending))
+        with m.If(core.step_done):
+            m.d.sync += [steps.eq(steps + 1), file.step_cycles.eq(core.step_cycles)]
+        with m.If(core.clear):
+            m.d.sync += steps.eq(0)
