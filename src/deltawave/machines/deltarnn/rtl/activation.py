@@ -65,7 +65,8 @@ class Activation(wiring.Component):
         for now, kept in ((now_phase, phase), (now_token, token), (now_word, word), (now_part, part)):
             m.d.comb += now.eq(Mux(self.begins, 0, kept))
         ends = now_phase == interval - 1
-        m.d.sync += [phase.eq(Mux(ends, 0, now_phase + 1)), token.eq(now_token + ends)]
+        counts = ends & (now_token != self.tokens)  # behind the last group it stands still
+        m.d.sync += [phase.eq(Mux(ends, 0, now_phase + 1)), token.eq(now_token + counts)]
         with m.If(ends):
             is_full = now_part == per_word - 1
             m.d.sync += [part.eq(Mux(is_full, 0, now_part + 1)), word.eq(now_word + is_full)]
@@ -126,7 +127,7 @@ class Activation(wiring.Component):
             tokens.append(kept)
         cell, lanes = self.shape.cell, self.shape.activation_lanes
         self._gate, self._candidate, self._output = (
-            Lookup(m, table, self.bits, f"table_{name}")
+            Lookup(m, table, f"table_{name}")
             for name, table in (("gate", cell.gate), ("candidate", cell.candidate), ("output", cell.output))
         )
         state = [self.state.word_select(lane, self.bits).as_signed() for lane in range(lanes)]

@@ -29,11 +29,10 @@ class Core(wiring.Component):
     def __init__(self, shape: CoreShape) -> None:
         cell = shape.cell
         self.shape, self.bits = shape, cell.activation.bits
-        self.depth_x = -(-cell.inputs // shape.input_rate)
-        self.depth_h = -(-cell.hidden // shape.hidden_rate)
+        self.depth_x, self.depth_h = shape.groups(0), shape.groups(1)
         self.paths = self._paths()
         self.index_bits = max(path.index_bits for path in self.paths)
-        self.channels = Channels(shape, self.index_bits)
+        self.channels = self._channels()
         self.activation = Activation(shape, self.channels.address_bits, self.channels.word_bits)
         members = {
             "x_data": In(shape.input_rate * self.bits),
@@ -44,7 +43,7 @@ class Core(wiring.Component):
             "h_last": Out(1),
             "h_ready": In(1),
             "load_data": In(self.channels.load_bits),
-            "load_select": In(2),
+            "load_select": In(len(self.channels.load_select)),
             "load_valid": In(1),
             "load_ready": Out(1),
             "rewind": In(1),
@@ -70,9 +69,15 @@ class Core(wiring.Component):
                 "w_valid": In(1),
                 "w_ready": Out(1),
             }
-        else:
+        elif self.has_bases:
             members |= {"base_h": In(32), "base_rh": In(32)}
         super().__init__(members)
+
+    has_bases = True
+    """Whether the columns of h and r * h begin at an address that is a setting."""
+
+    def _channels(self) -> Channels:
+        return Channels(self.shape, self.index_bits)
 
     def _paths(self) -> list[PathShape]:
         shape, second = self.shape, ((RH,),) if self.shape.sources == 3 else ()
@@ -82,7 +87,8 @@ class Core(wiring.Component):
                 self._path(((H,), *second), shape.hidden_rate, self.depth_h, credits=0),
             ]
         depth = max(self.depth_x, self.depth_h)
-        return [self._path(((BIAS, X, H), *second), 1, depth, credits=shape.fifo_depth)]
+        first = (BIAS, X, H) if shape.has_bias_place else (X, H)
+        return [self._path((first, *second), 1, depth, credits=shape.fifo_depth)]
 
     def _path(self, rounds: tuple[tuple[int, ...], ...], rate: int, depth: int, *, credits: int) -> PathShape:
         shape = self.shape
@@ -107,12 +113,7 @@ class Core(wiring.Component):
         shape = self.shape
         self.scanning, self.passing, self.round = Signal(), Signal(), Signal()
         self.begin_round, self.pass_begins, self.pass_ends = Signal(), Signal(), Signal()
-        self.drained, self.can_step, self.can_pass, self.is_first = (
-            Signal(),
-            Signal(),
-            Signal(),
-            Signal(init=1),
-        )
+        self.drained, self.can_step, self.can_pass = Signal(), Signal(), Signal()
         self.in_pass, self.last_round, self.begin_step = Signal(), Signal(), Signal()
         position, now = Signal(32), Signal(32)
         length = Signal(32)
@@ -140,8 +141,6 @@ class Core(wiring.Component):
             m.d.sync += [self.passing.eq(0), self.round.eq(Mux(self.last_round, 0, 1))]
         with m.If(self.begin_round):
             m.d.sync += self.scanning.eq(1)
-        with m.If(done):
-            m.d.sync += self.is_first.eq(0)
         cycles = Signal(32)
         m.d.comb += self.step_cycles.eq(cycles + 1)
         with m.If(self.begin_step):
@@ -152,7 +151,7 @@ class Core(wiring.Component):
     def clearing(self, m: Module) -> Signal:
         """Goes through all memories that must be zero, or hold the bias, when a stream begins."""
         shape = self.shape
-        depth = max(self.depth_x, self.depth_h, shape.turns * shape.words, shape.tokens)
+        depth = max(self.depth_x, self.depth_h, self.clear_words, shape.tokens)
         self._clearing, self.clear_word = Signal(init=1), Signal(range(depth + 1))
         with m.If(self._clearing):
             m.d.sync += [
@@ -160,7 +159,7 @@ class Core(wiring.Component):
                 self._clearing.eq(self.clear_word != depth),
             ]
         with m.If(self.clear):
-            m.d.sync += [self._clearing.eq(1), self.clear_word.eq(0), self.is_first.eq(1), self.round.eq(0)]
+            m.d.sync += [self._clearing.eq(1), self.clear_word.eq(0), self.round.eq(0)]
         return self._clearing
 
     def _inputs(self, m: Module) -> None:
@@ -200,7 +199,7 @@ class Core(wiring.Component):
         """h and, where the reset comes before the product, r * h."""
         shape, activation = self.shape, self.activation
         self.per_word = shape.state_lanes // shape.activation_lanes
-        self.state_depth = -(-shape.cell.hidden // shape.state_lanes)
+        self.state_depth = -(-self.depth_h * shape.hidden_rate // shape.state_lanes)
         self.state_bits = shape.state_lanes * self.bits
         granularity = shape.activation_lanes * self.bits
         names = ("h_memory", "rh_memory") if shape.sources == 3 else ("h_memory",)
@@ -249,8 +248,7 @@ class Core(wiring.Component):
         for number, path_shape in enumerate(self.paths):
             path = ScanPath(path_shape)
             m.submodules[f"path{number}"] = path
-            columns = ColumnList(path_shape.entry_bits, self._places(path_shape), path_shape.picks)
-            m.submodules[f"list{number}"] = columns
+            columns = self._list(m, path_shape, number)
             for k in range(path_shape.picks):
                 m.d.comb += [
                     getattr(columns, f"push{k}").eq(getattr(path, f"push{k}")),
@@ -266,7 +264,6 @@ class Core(wiring.Component):
                 path.begin.eq(self.begin_round & scans),
                 path.round.eq(self._next_round),
                 path.now.eq(self._elements(m, path, path_shape, number)),
-                path.sends_bias.eq(self.is_first),
                 path.clear.eq(self._clearing & (self.clear_word < path_shape.depth)),
                 path.clear_group.eq(self.clear_word),
             ]
@@ -275,15 +272,23 @@ class Core(wiring.Component):
         self.closed = closed
         m.d.comb += self.x_taken.eq(self.lists[0][0].x_ends)
 
+    def _list(self, m: Module, path: PathShape, number: int) -> wiring.Component:
+        """What takes the values that a path sends."""
+        columns = ColumnList(path.entry_bits, path.credits or path.depth * path.rate, path.picks)
+        m.submodules[f"list{number}"] = columns
+        return columns
+
+    @property
+    def clear_words(self) -> int:
+        """Words of sums that become the bias when a stream begins."""
+        return self.shape.turns * self.shape.words
+
     def next_round(self, m: Module) -> Signal:
         """The round that is scanned next, while none is."""
         if not hasattr(self, "_next_round"):
             self._next_round = Signal()
             m.d.comb += self._next_round.eq(Mux(self.in_pass, ~self.last_round, 0))
         return self._next_round
-
-    def _places(self, path: PathShape) -> int:
-        return path.credits or path.depth * path.rate
 
     def _elements(self, m: Module, path: ScanPath, shape: PathShape, number: int) -> Signal:
         """The elements asked for in the cycle before."""
@@ -361,16 +366,10 @@ class Core(wiring.Component):
         m.d.comb += [
             channels.words.eq(self.words),
             channels.reads.eq(self.in_pass),
-            channels.read.eq(self.activation.read),
             channels.read_second.eq(self.activation.read_second),
             channels.clear.eq(self._clearing & (self.clear_word < self.shape.turns * self.shape.words)),
-            channels.clear_word.eq(self.clear_word),
-            channels.load_data.eq(self.load_data),
-            channels.load_select.eq(self.load_select),
-            channels.load_valid.eq(self.load_valid),
-            channels.rewind.eq(self.rewind),
-            self.load_ready.eq(1),
         ]
+        self._load(m)
         if self.shape.streams_weights:
             self._request(m)
             m.d.comb += [
@@ -380,6 +379,17 @@ class Core(wiring.Component):
             ]
         else:
             m.d.comb += [channels.base_h.eq(self.base_h), channels.base_rh.eq(self.base_rh)]
+
+    def _load(self, m: Module) -> None:
+        m.d.comb += [
+            self.channels.read.eq(self.activation.read),
+            self.channels.clear_word.eq(self.clear_word),
+            self.channels.load_data.eq(self.load_data),
+            self.channels.load_select.eq(self.load_select),
+            self.channels.load_valid.eq(self.load_valid),
+            self.channels.rewind.eq(self.rewind),
+            self.load_ready.eq(1),
+        ]
 
     def _request(self, m: Module) -> None:
         """Ask for the weights of a column as soon as it is known that it is sent."""
@@ -394,7 +404,7 @@ class Core(wiring.Component):
                 with m.Case(v):
                     m.d.comb += number.eq(base + index)
         m.d.comb += [
-            requests.push0.eq(path.leaves & (source != BIAS)),
+            requests.push0.eq(path.leaves),
             requests.entry0.eq(number),
             self.column_data.eq(requests.head),
             self.column_valid.eq(requests.valid),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from deltawave.machines.deltarnn.rtl.scan import GroupScan
 
 BIAS, X, H, RH = range(4)
-"""What a column is of."""
+"""What is scanned, and what a column is of; the bias has a place in the scan, and is never sent."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class PathShape:
 
 class ScanPath(wiring.Component):
     """One path. begin: the next cycle is the first of round `round`. groups1..3: groups of x, h, r * h. now: the
-    elements of group `group` of vector `vector`, asked for a cycle ahead. sends_bias: whether the bias is sent in this
-    step. clear: forget what was sent, group by group (`clear_group`). taken: a column of the list was begun.
+    elements of group `group` of vector `vector`, asked for a cycle ahead. clear: forget what was sent, group by group
+    (`clear_group`). taken: a column of the list was begun.
 
     finish: this is the last cycle of the scan; x_ends: that of x. push, entry: to the list, `latency` - 1 cycles after
     they left; leaves, leaving: the first of them, when it leaves; pending: some are on their way."""
@@ -66,7 +66,6 @@ class ScanPath(wiring.Component):
                 "now": In(shape.rate * shape.bits),
                 "vector": Out(2),
                 "group": Out(shape.group_bits),
-                "sends_bias": In(1),
                 "clear": In(1),
                 "clear_group": In(shape.group_bits),
                 "taken": In(1),
@@ -90,11 +89,11 @@ class ScanPath(wiring.Component):
             scan.active.eq(running & ~is_bias),
             scan.hold.eq(hold),
             scan.now.eq(self.now),
-            done.eq(Mux(is_bias, ~(self.sends_bias & hold), scan.done)),
+            done.eq(is_bias | scan.done),
         ]
         self._next(m, running, vector, group, done)
         self._remember(m, scan, vector)
-        self._emit(m, scan, is_bias, vector, group, hold)
+        self._emit(m, scan, vector, group, hold)
         return m
 
     def _next(self, m: Module, running: Signal, vector: Signal, group: Signal, done: Signal) -> None:
@@ -150,19 +149,14 @@ class ScanPath(wiring.Component):
             with m.If(self.clear):
                 m.d.comb += [write.addr.eq(self.clear_group), write.data.eq(0), write.en.eq(~0)]
 
-    def _emit(
-        self, m: Module, scan: GroupScan, is_bias: Signal, vector: Signal, group: Signal, hold: Signal
-    ) -> None:
+    def _emit(self, m: Module, scan: GroupScan, vector: Signal, group: Signal, hold: Signal) -> None:
         shape = self.shape
         valid, entries = [], []
         for k in range(shape.picks):
             index = Signal(shape.index_bits, name=f"element{k}")
             m.d.comb += index.eq(group * shape.rate + getattr(scan, f"lane{k}"))
-            left = getattr(scan, f"valid{k}")
-            if k == 0:
-                left = left | (is_bias & self.sends_bias & ~hold)
-            valid.append(left)
-            entries.append(Cat(getattr(scan, f"delta{k}"), Mux(is_bias, 0, index), vector))
+            valid.append(getattr(scan, f"valid{k}"))
+            entries.append(Cat(getattr(scan, f"delta{k}"), index, vector))
         m.d.comb += [self.leaves.eq(valid[0]), self.leaving.eq(entries[0])]
         pending = []
         for k in range(shape.picks):

@@ -17,15 +17,20 @@ ACTIVATION_STAGES = 5
 """Read and round; gates; candidate's sum, or cell state; candidate, or its tanh; new state."""
 SUM_STAGES = 3
 """Weight, product, sum."""
+MOST_MULTIPLIERS = 1 << 12
+MOST_STAGES = 256
+MOST_COLUMNS, MOST_WORDS, MOST_CYCLES = 1 << 17, 1 << 16, 1 << 32
+"""What the counters of the RTL reach, and a little more than what anyone builds."""
 
 
 @dataclass(frozen=True, eq=False)
 class CoreShape:
     """Everything that the generated design depends on.
 
-    `streams_weights`: whether weights come in as a stream, and the bias as the first column of a stream of inputs;
-    else both lie in memories. Rates are elements a cycle; `separate_paths`: whether x and h are scanned at the same
-    time, each into a list that holds it whole, else one after the other into a FIFO of `fifo_depth`.
+    `streams_weights`: whether weights come in as a stream, else they lie in a memory. `has_bias_place`: whether the
+    encoder spends a cycle on the bias, which stands before the inputs. Rates are elements a cycle; `separate_paths`:
+    whether x and h are scanned at the same time, each into a list that holds it whole, else one after the other into a
+    FIFO of `fifo_depth`.
     """
 
     name: str
@@ -33,6 +38,7 @@ class CoreShape:
     channels: int
     lanes: int
     streams_weights: bool
+    has_bias_place: bool
     separate_paths: bool
     input_rate: int
     hidden_rate: int
@@ -89,6 +95,15 @@ class CoreShape:
         """Cycles of an activation pass."""
         return self.tokens * self.activation_interval_cycles + self.activation_tail_cycles
 
+    def groups(self, source: int) -> int:
+        """Groups of elements of x, h or r * h that are scanned together."""
+        size, rate = (self.cell.hidden, self.hidden_rate) if source else (self.cell.inputs, self.input_rate)
+        return -(-size // rate)
+
+    def threshold(self, theta: int) -> int:
+        """The register's value for a threshold: no difference reaches 2^bits."""
+        return min(max(theta, 0), 1 << self.cell.activation.bits)
+
     @property
     def state_lanes(self) -> int:
         """Elements in a word of the state memory."""
@@ -100,7 +115,7 @@ def core_shape(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreSha
     shape = (
         _edgedrnn(machine, cell, name) if isinstance(machine, EdgeDRNN) else _deltarnn(machine, cell, name)
     )
-    _check(machine, shape)
+    check_shape(machine, shape)
     return shape
 
 
@@ -111,6 +126,7 @@ def _edgedrnn(machine: EdgeDRNN, cell: QuantisedCell, name: str) -> CoreShape:
         channels=1,
         lanes=machine.pes,
         streams_weights=True,
+        has_bias_place=machine.bias_as_column,
         separate_paths=False,
         input_rate=1,
         hidden_rate=1,
@@ -135,6 +151,7 @@ def _deltarnn(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreShap
         channels=machine.channels,
         lanes=machine.channel_pes * machine.memory_ports,
         streams_weights=False,
+        has_bias_place=False,
         separate_paths=True,
         input_rate=machine.input_rate,
         hidden_rate=machine.hidden_rate,
@@ -149,11 +166,30 @@ def _deltarnn(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreShap
     )
 
 
-def _check(machine: DeltaMachine, shape: CoreShape) -> None:
+def check_shape(machine: DeltaMachine, shape: CoreShape) -> None:
+    """Raise OptionError for parameters that no design of ours can meet."""
+
     def need(is_met: bool, rule: str) -> None:
         if not is_met:
             raise OptionError(f"{machine.name}: {rule}")
 
+    cell, bits = shape.cell, shape.cell.weight_bits + shape.cell.activation.bits
+    need(
+        cell.accumulator_bits >= bits,
+        f"accumulators of {cell.accumulator_bits} bits do not hold a product of {cell.weight_bits}-bit weights and "
+        f"{cell.activation.bits}-bit values; set accumulator_bits = {bits} or more",
+    )
+    multipliers = shape.channels * shape.lanes
+    need(multipliers <= MOST_MULTIPLIERS, f"{multipliers} multipliers; the RTL has at most {MOST_MULTIPLIERS}")
+    need(cell.columns < MOST_COLUMNS, f"{cell.columns} columns; the RTL counts to {MOST_COLUMNS - 1}")
+    words = max(shape.column_words(source) for source in range(shape.sources))
+    need(words < MOST_WORDS, f"a column of {words} words; the RTL counts to {MOST_WORDS - 1}: set more multipliers")
+    stages = max(shape.encoder_latency_cycles, shape.sum_latency_cycles)
+    need(stages <= MOST_STAGES, f"a latency of {stages} cycles; the RTL has at most {MOST_STAGES} stages")
+    need(
+        shape.pass_cycles < MOST_CYCLES,
+        f"an activation pass of {shape.pass_cycles} cycles; the RTL counts to {MOST_CYCLES - 1}",
+    )
     need(
         shape.sum_latency_cycles >= SUM_STAGES,
         f"sums after {shape.sum_latency_cycles} cycles; the RTL takes at least {SUM_STAGES}: weight, product, sum",
