@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,18 +12,22 @@ from deltawave.files import PathLike
 from deltawave.hardware import timeline
 from deltawave.kernels.cell import CellState, QuantisedCell
 from deltawave.machines.deltarnn import semantics
-from deltawave.machines.deltarnn.compiled import DeltaCell
+from deltawave.machines.deltarnn.compiled import DeltaCell, delta_cell
 from deltawave.machines.deltarnn.machine import DeltaMachine
 from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
 from deltawave.machines.deltarnn.rtl.images import load_beats, streamed_columns
-from deltawave.machines.deltarnn.rtl.shape import core_shape
-from deltawave.machines.deltarnn.rtl.top import Top, registers
+from deltawave.machines.deltarnn.rtl.limits import legal_shape
+from deltawave.machines.deltarnn.rtl.record import CellStream, record
+from deltawave.machines.deltarnn.rtl.top import Top, registers, settings_of
+from deltawave.machines.program import Data, Program
 from deltawave.rtl.core import StreamSimulation
 from deltawave.rtl.verilog import to_verilog
 
 MODULE = "delta_core"
 STRETCH_STEPS = 256
 SLACK_CYCLES = 10_000
+LEAST_SHARE = 1e-3
+"""Of the cycles in which a stream moves, for all that is waited for it."""
 Integers = NDArray[np.int64]
 
 
@@ -50,21 +55,23 @@ class CoreSimulation:
         self, machine: DeltaMachine, cell: QuantisedCell | DeltaCell, *, waves: PathLike | None = None
     ) -> None:
         self.cell = cell.cell if isinstance(cell, DeltaCell) else cell
-        self._machine, self.shape = machine, core_shape(machine, self.cell, MODULE)
+        self.machine, self.shape = machine, legal_shape(machine, self.cell, MODULE)
         top = Top(self.shape)
         self.addresses = {r.name: r.offset for r in registers(self.shape, top.core)}
         self.simulation = StreamSimulation(to_verilog(top, MODULE), MODULE, waves)
         self.load()
 
     def load(self, cell: QuantisedCell | None = None) -> None:
-        """Load the memories, from their beginnings, with those of a cell no larger: None, the core's own. Registers
-        keep their values. A new stream begins."""
-        shape = self.shape if cell is None else core_shape(self._machine, cell, MODULE)
+        """Load the memories, from their beginnings, with those of a cell, which is no larger than the core's own, and
+        set the registers for it; None: the core's own, and all registers keep their values. A new stream begins."""
+        shape = self.shape if cell is None else legal_shape(self.machine, cell, MODULE)
+        for register, value in settings_of(shape).items() if cell else ():
+            self.write(register, value)
         self.write("rewind", 1)
         for select, beats in load_beats(shape).items():
             self.simulation.load(select, beats)
-        if isinstance(self._machine, EdgeDRNN):
-            words, counts, cycles, latency = streamed_columns(self._machine, shape)
+        if isinstance(self.machine, EdgeDRNN):
+            words, counts, cycles, latency = streamed_columns(self.machine, shape)
             self.simulation.set_columns(words, counts, cycles, latency_cycles=latency)
 
     def write(self, register: str, value: int) -> None:
@@ -97,7 +104,7 @@ class CoreSimulation:
             steps=steps,
             h_lanes=rate,
             stalls=stalls,
-            limit_cycles=_limit_cycles(self._machine, self.cell, steps, stalls or {}),
+            limit_cycles=_limit_cycles(self.machine, self.cell, steps, stalls or {}),
         )
         outputs = run.outputs.reshape(steps, groups_h * rate)[:, :hidden]
         return RtlRun(outputs, run.step_cycles, run.cycles)
@@ -130,6 +137,36 @@ def simulate(
         return core.run(xs, stalls=stalls)
 
 
+@dataclass(frozen=True, eq=False)
+class CheckedStream:
+    """A stream through a cell, in RTL and in the model."""
+
+    rtl: RtlRun
+    model: RtlRun
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether all outputs and the cycles of all steps are the same."""
+        return self.rtl.equals(self.model)
+
+
+def simulate_program(
+    program: Program, data: Data, *, waves: PathLike | None = None
+) -> Mapping[str, tuple[CheckedStream, ...]]:
+    """Every cell of a program on its own core, with the inputs that it sees when the program runs the data: its
+    streams, by the name of the cell. waves: a folder for a VCD file a cell. Raises as `simulate`, UnsupportedError
+    for streams that start from a state."""
+    machine = program.machine
+    assert isinstance(machine, DeltaMachine)
+    found = {}
+    for number, (name, streams) in enumerate(record(program, data).items()):
+        cell = delta_cell(program.cells[name]).cell
+        place = None if waves is None else Path(waves) / f"{number}.vcd"
+        with CoreSimulation(machine, cell, waves=place) as core:
+            found[name] = tuple(_checked(core, stream) for stream in streams)
+    return found
+
+
 def model(machine: DeltaMachine, cell: QuantisedCell | DeltaCell, xs: ArrayLike) -> RtlRun:
     """The same stream through the semantics and the timeline; `cycles`: of all steps."""
     quantised = cell.cell if isinstance(cell, DeltaCell) else cell
@@ -148,6 +185,17 @@ def model_cycles(machine: DeltaMachine, cell: QuantisedCell, sent: NDArray[np.bo
     return timeline.simulate("", len(sent), graphs, stretch=STRETCH_STEPS, detail_steps=1).step_cycles
 
 
+def expected(machine: DeltaMachine, cell: QuantisedCell, stream: CellStream) -> RtlRun:
+    """What the RTL must give for a recorded stream."""
+    cycles = model_cycles(machine, cell, stream.sent)
+    return RtlRun(stream.outputs, cycles, int(cycles.sum()))
+
+
+def _checked(core: CoreSimulation, stream: CellStream) -> CheckedStream:
+    core.begin_stream()
+    return CheckedStream(core.run(stream.xs), expected(core.machine, core.cell, stream))
+
+
 def _beats(xs: NDArray[np.integer], rate: int, groups: int) -> Integers:
     if xs.ndim != 2 or not 0 <= groups * rate - xs.shape[1] < rate:
         raise InputError(
@@ -164,6 +212,6 @@ def _limit_cycles(
 ) -> int:
     """Far more than a run takes in which everything is sent in every step."""
     longest = int(model_cycles(machine, cell, np.ones((1, cell.columns), np.bool_))[0])
-    moves = [1 - np.mean(pattern) for pattern in stalls.values() if len(np.asarray(pattern))]
-    slowest = max(1 / max(share, 1e-3) for share in [1.0, *moves])
+    moves = [1 - float(np.asarray(pattern, np.float64).mean()) for pattern in stalls.values()]
+    slowest = 1 / max(min([1.0, *moves]), LEAST_SHARE)
     return SLACK_CYCLES + int(4 * slowest * steps * (longest + cell.inputs + cell.hidden))
