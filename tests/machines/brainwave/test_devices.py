@@ -101,14 +101,14 @@ SEEDS = st.integers(0, 2**32 - 1)
 HOW = st.sampled_from(["one device", "two devices", "three devices", "streaming"])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(map_networks(), machines(), HOW, SEEDS)
 def test_maps(drawn: tuple[Network, tuple[int, ...]], machine: Brainwave, how: str, seed: int) -> None:
     network, sizes = drawn
     check_one_way(network, machine, how, inputs(seed, STEPS, *sizes))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(sequence_networks(), machines(), HOW, SEEDS)
 def test_sequences(drawn: tuple[Network, tuple[int, ...]], machine: Brainwave, how: str, seed: int) -> None:
     network, sizes = drawn

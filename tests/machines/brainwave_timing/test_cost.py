@@ -7,11 +7,17 @@ import pytest
 
 from deltawave.hardware import constants
 from deltawave.hardware.cost import Cost
-from deltawave.machines.base import CompiledCell, Samples
+from deltawave.machines.base import Compiled, CompiledCell, Samples
 from deltawave.machines.brainwave.cell_programs import CellShape, cell_program
 from deltawave.machines.brainwave.cost import OPERATIONS, Work, of_step
+from deltawave.machines.brainwave.listing import parse
 from deltawave.machines.brainwave.machine import BW_A10, BW_S5, BW_S10, Brainwave
+from deltawave.machines.program import compile_network
+from deltawave.network import load
 from deltawave.network.layers import Cell
+from machines.brainwave.drawn_networks import Sketch
+from network.onnx_models import constants as stored_constants
+from network.onnx_models import model, value
 
 STEPS = 7
 SMALL = replace(BW_S10, native_dim=8, lanes=4, mfu_lanes=4)
@@ -32,7 +38,7 @@ def rnn(machine: Brainwave, name: str = "rnn", inputs: int = 6, hidden: int = 10
     return machine.compile(name, cell, Samples(None, None))
 
 
-def cost_of(machine: Brainwave, *cells: CompiledCell) -> Cost:
+def cost_of(machine: Brainwave, *cells: Compiled) -> Cost:
     activity = {cell.name: np.ones((STEPS, 1), np.bool_) for cell in cells}
     return machine.cost(cells, activity, machine.timeline(cells, activity))
 
@@ -42,6 +48,71 @@ def test_what_a_step_does() -> None:
     program = cell_program(CellShape("rnn", 1, 2, ("tanh", "tanh", "tanh"))).program
     moved = 1 + 1 + 2 + 2 + 2 + 2 + 2  # xt twice, bias, xW written, h read, xW read, h written
     assert of_step(program) == Work(tiles=6, tiles_read=6, added=4, activated=2, moved=moved, queued=1 + 2)
+
+
+WINDOWED = """
+    window native=4 height=3 width=3 channels=5 kernel_height=2 kernel_width=2 rows=2 columns=2
+    preamble
+    body
+      s_wr rows 3
+      s_wr cols 5
+      m_rd DRAM 0
+      m_wr MatrixRf 0
+      end_chain
+      s_wr window 1
+      v_rd InitialVrf 0
+      mv_mul 0
+      vv_add 0
+      vv_mul 0 each
+      v_relu
+      v_wr InitialVrf 100
+      v_wr NetQ
+      end_chain
+"""
+
+
+def test_what_a_chain_under_windows_does() -> None:
+    work = of_step(parse(WINDOWED))
+    windows, vectors = 4, 4 * 3
+    assert work.loaded == 3 * 5
+    assert work.tiles == windows * 3 * 5
+    assert (work.added, work.multiplied, work.activated, work.queued) == (vectors, vectors, vectors, vectors)
+    # what is read of the map, both operands, what is written; the bias is read for every window
+    assert work.moved == windows * 5 + vectors + vectors + vectors
+
+
+def dense_cells(machine: Brainwave) -> list[Compiled]:
+    """Two dense layers of 12 x 12, of 2 x 2 tiles each."""
+    sketch = Sketch(np.random.default_rng(0))
+    a = sketch.add("Gemm", ["x", sketch.store(12, 12)], (12,))
+    b = sketch.add("Gemm", [a, sketch.store(12, 12)], (12,))
+    x, y = value("x", ["N", 12]), value(b, ["N", 12])
+    network = load(model(sketch.nodes, [x], [y], stored_constants(**sketch.stored)))
+    return list(compile_network(network, machine).cells.values())
+
+
+def test_several_devices_multiply_the_area_and_the_power() -> None:
+    one, two = BW_S10, replace(SMALL, mrf_tiles=4)
+    area = {row.name: row.amount for row in cost_of(SMALL, *dense_cells(SMALL)).area}
+    doubled = {row.name: row.amount for row in cost_of(two, *dense_cells(two)).area}
+    assert doubled["multipliers"] == 2 * area["multipliers"]
+    assert doubled["memories"] == 2 * cost_of(two, *dense_cells(two)[:1]).area[-1].amount
+    cells = [rnn(one, str(number), 4000, 4000) for number in range(2)]  # 200 tiles each
+    power = [row for row in cost_of(one, *cells).energy if row.basis != OPERATIONS]
+    activity = {cell.name: np.ones((STEPS, 1), np.bool_) for cell in cells}
+    seconds = one.timeline(cells, activity).seconds
+    assert [(row.name, row.picojoules) for row in power] == [("power of 2 FPGAs", 2 * 125.0 * seconds * 1e12)]
+
+
+def test_only_weights_that_stream_cost_energy_and_traffic_of_dram() -> None:
+    streams = replace(SMALL, mrf_tiles=4, dram_bytes_per_cycle=1)
+    pinned, streamed = (cost_of(machine, *dense_cells(machine)) for machine in (SMALL, streams))
+    name, bits = "weights from DRAM", STEPS * 8 * 8 * (8 * 3 + 5)
+    assert name not in {row.name for row in (*pinned.energy, *pinned.traffic)}
+    energy = {row.name: row.picojoules for row in streamed.energy}
+    traffic = {row.name: row.bytes_moved for row in streamed.traffic}
+    assert energy[name] == bits * constants.DRAM_BIT.scaled
+    assert traffic[name] == -(-bits // 8)
 
 
 def test_the_energy_is_that_of_its_operations() -> None:

@@ -217,7 +217,7 @@ class Brainwave(Machine):
     @property
     def hop_cycles(self) -> int:
         """Cycles from device to device."""
-        return math.ceil(self.hop_ns * 1e-9 * self.clock_hz)
+        return math.ceil(self.hop_ns * self.clock_hz / 1e9)
 
     def link_cycles(self, vectors: int) -> int:
         """Cycles that so many native vectors take through the network port."""
