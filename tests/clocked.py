@@ -22,11 +22,9 @@ def step_cycles(machine: DeltaMachine, cell: QuantisedCell, rows: NDArray[np.boo
     """Cycles of every step, one after the other. rows: bool [steps, columns]."""
     one_round = {DeltaRNN: deltarnn_round, EdgeDRNN: edgedrnn_round, Spartus: spartus_round}[type(machine)]
     cycles = []
-    for step, row in enumerate(rows):
+    for row in rows:
         rounds = vectors_of_rounds(cell, row)
-        cycles.append(
-            sum(one_round(machine, cell, number, x, h, step == 0) for number, (x, h) in enumerate(rounds))
-        )
+        cycles.append(sum(one_round(machine, cell, number, x, h) for number, (x, h) in enumerate(rounds)))
     return cycles
 
 
@@ -78,9 +76,7 @@ class Encoder:
         self.closed = cycle + self.machine.encoder_latency_cycles
 
 
-def deltarnn_round(
-    machine: DeltaRNN, cell: QuantisedCell, number: int, x: list[bool], h: list[bool], first: bool
-) -> int:
+def deltarnn_round(machine: DeltaRNN, cell: QuantisedCell, number: int, x: list[bool], h: list[bool]) -> int:
     paths = [Encoder(x, machine.input_rate, machine), Encoder(h, machine.hidden_rate, machine)]
     queues: list[list[tuple[int, int]]] = [[], []]
     words = -(-cell.hidden // (machine.channel_pes * machine.memory_ports))
@@ -98,10 +94,8 @@ def deltarnn_round(
     return max(mxv.sums, *(path.closed for path in paths)) + pass_
 
 
-def edgedrnn_round(
-    machine: EdgeDRNN, cell: QuantisedCell, number: int, x: list[bool], h: list[bool], first: bool
-) -> int:
-    bias = [first] if machine.bias_as_column and number == 0 else []
+def edgedrnn_round(machine: EdgeDRNN, cell: QuantisedCell, number: int, x: list[bool], h: list[bool]) -> int:
+    bias = [False] if machine.bias_as_column and number == 0 else []
     groups = -(-cell.hidden // machine.pes)
     width = -(-machine.weight_bits // 8)
 
@@ -128,9 +122,7 @@ def edgedrnn_round(
     return max(pe.sums, closed) + pass_
 
 
-def spartus_round(
-    machine: Spartus, cell: QuantisedCell, number: int, x: list[bool], h: list[bool], first: bool
-) -> int:
+def spartus_round(machine: Spartus, cell: QuantisedCell, number: int, x: list[bool], h: list[bool]) -> int:
     weights = weights_of_columns(cell)
     x_columns = list(range(cell.inputs)) if x else []
     h_columns = [cell.inputs + number * cell.hidden + k for k in range(cell.hidden)]

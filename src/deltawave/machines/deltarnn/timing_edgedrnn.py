@@ -4,10 +4,10 @@ Units: IEU (the delta encoder), PE (the multiply-accumulate units with their wei
 (the same PEs, activating).
 
 1. From the start of a round the IEU scans one element a cycle: the bias' place, x, h (the second round of a
-   GRU with its reset before: r * h). The bias is sent in the first step of a run only: the activity does not
-   say where further streams begin, each of which takes the machine one column more than is charged here. An
-   element that is sent needs a place in the FIFO: the n-th of them is scanned after the PEs have begun column
-   n - fifo_depth; a place freed in a cycle can be taken in the next.
+   GRU with its reset before: r * h). The bias never moves, so it is never sent: the sums hold it when a stream
+   begins. (The published machine sends its column in the first step of a stream.) An element that is sent
+   needs a place in the FIFO: the n-th of them is scanned after the PEs have begun column n - fifo_depth; a
+   place freed in a cycle can be taken in the next.
 2. A value scanned in cycle t can be multiplied from cycle t + encoder_latency_cycles + dram_latency_cycles
    on.
 3. A column takes as many cycles as its weights, `pes` a cycle with the hidden size padded to a multiple of
@@ -34,17 +34,13 @@ from deltawave.machines.deltarnn.timing import Sent, divide_up, rounds_a_step, s
 if TYPE_CHECKING:
     from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
 
-BIAS = -1
-
 
 def graphs(machine: EdgeDRNN, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
     """The tasks of any stretch of steps. rows: bool [steps, columns]."""
     beats = column_cycles(machine, cell)
 
     def graph(first: int, last: int) -> TaskGraph:
-        sent = sent_in(cell, rows[first:last], first)
-        sends_bias = machine.bias_as_column and first == 0 < last
-        return _graph(machine, cell, beats, _with_bias(sent) if sends_bias else sent)
+        return _graph(machine, cell, beats, sent_in(cell, rows[first:last], first))
 
     return graph
 
@@ -64,11 +60,6 @@ def column_cycles(machine: EdgeDRNN, cell: QuantisedCell) -> Cycles:
     return np.asarray(np.maximum(multiplied, stream), np.int64)
 
 
-def _with_bias(sent: Sent) -> Sent:
-    """The bias' column before all others."""
-    return Sent(np.r_[0, sent.round], np.r_[BIAS, sent.column], np.r_[0, sent.first[1:] + 1], sent.step)
-
-
 def _graph(machine: EdgeDRNN, cell: QuantisedCell, beats: Cycles, sent: Sent) -> TaskGraph:
     gaps, tails = _gaps(machine, cell, sent)
     rounds, values = np.arange(sent.rounds), np.arange(len(sent.column))
@@ -76,7 +67,7 @@ def _graph(machine: EdgeDRNN, cell: QuantisedCell, beats: Cycles, sent: Sent) ->
     scanned = np.empty(len(values) + len(rounds), np.int64)
     scanned[scans], scanned[closing] = gaps, tails
     steps = np.repeat(sent.step, np.diff(sent.first) + 1)
-    occupancy = beats[np.maximum(sent.column, 0)]  # the bias' column is as long as one of x
+    occupancy = beats[sent.column]
     pass_ = machine.activation_cycles * (
         int(divide_up(cell.hidden, machine.pes)) + machine.activation_extra_groups
     )

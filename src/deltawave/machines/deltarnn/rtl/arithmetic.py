@@ -1,6 +1,6 @@
 """Fixed point in gates: the roundings and overflows of `numerics.fixed`, and tables."""
 
-from amaranth import Module, Mux, Signal, Value, signed
+from amaranth import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.memory import Memory, MemoryData
 
 from deltawave.numerics import ActivationTable, Fixed
@@ -8,7 +8,7 @@ from deltawave.numerics import ActivationTable, Fixed
 
 def round_shift(m: Module, value: Value, shift: int, name: str) -> Signal:
     """value / 2**shift to nearest, ties to even; a negative shift multiplies."""
-    width = len(value) + 1
+    width = max(len(value), shift) + 1
     if shift <= 0:
         shifted = Signal(signed(len(value) - shift), name=name)
         m.d.comb += shifted.eq(value << -shift)
@@ -32,11 +32,36 @@ def narrowed(m: Module, value: Value, number: Fixed, name: str) -> Signal:
     return result
 
 
-class Lookup:
-    """An activation table as a memory with a read port for each lane."""
+def divided(m: Module, number: Value, divisor: int, name: str) -> tuple[Value, Value]:
+    """Quotient and remainder of a number that begins at 0 and in every cycle stays, goes on by one or begins again."""
+    bits = (divisor - 1).bit_length()
+    if divisor == 1 << bits:
+        return number >> bits, number[:bits] if bits else Const(0, 1)
+    before, quotient = (
+        Signal.like(number, name=f"{name}_before"),
+        Signal.like(number, name=f"{name}_quotient"),
+    )
+    remainder = Signal(bits, name=f"{name}_remainder")
+    last_quotient, last_remainder = Signal.like(quotient), Signal.like(remainder)
+    m.d.sync += [before.eq(number), last_quotient.eq(quotient), last_remainder.eq(remainder)]
+    with m.If(number == 0):
+        m.d.comb += [quotient.eq(0), remainder.eq(0)]
+    with m.Elif(number == before):
+        m.d.comb += [quotient.eq(last_quotient), remainder.eq(last_remainder)]
+    with m.Elif(last_remainder == divisor - 1):
+        m.d.comb += [quotient.eq(last_quotient + 1), remainder.eq(0)]
+    with m.Else():
+        m.d.comb += [quotient.eq(last_quotient), remainder.eq(last_remainder + 1)]
+    return quotient, remainder
 
-    def __init__(self, m: Module, table: ActivationTable, bits: int, name: str) -> None:
-        self._table, self._bits, self._name, self._ports = table, bits, name, 0
+
+class Lookup:
+    """An activation table as a memory with a read port for each lane; as wide as its widest entry, which may be wider
+    than the values of the format."""
+
+    def __init__(self, m: Module, table: ActivationTable, name: str) -> None:
+        self._table, self._name, self._ports = table, name, 0
+        bits = self._bits = 1 + max(int(v if v >= 0 else ~v).bit_length() for v in table.values)
         mask = (1 << bits) - 1
         data = MemoryData(shape=bits, depth=len(table.values), init=[int(v) & mask for v in table.values])
         self._memory = Memory(data)

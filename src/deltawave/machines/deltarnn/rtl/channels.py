@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.arithmetic import narrowed
-from deltawave.machines.deltarnn.rtl.scan_path import BIAS, H, X
+from deltawave.machines.deltarnn.rtl.scan_path import H, X
 from deltawave.machines.deltarnn.rtl.shape import SUM_STAGES, CoreShape
 
 CANDIDATE = 2
@@ -73,11 +73,10 @@ class Channels(wiring.Component):
         with m.Switch(now_source):
             for s in range(shape.sources):
                 turns = shape.turns_of(s)
-                with m.Case(*([BIAS, X] if s == 0 else [X + s])):
+                with m.Case(X + s):
                     m.d.comb += [first.eq(turns.start * self.words), count.eq(len(turns) * self.words)]
         issue, at = Signal(), Signal(self.address_bits)
-        is_bias = now_source == BIAS
-        fed = (self.w_valid | is_bias) if shape.streams_weights else Const(1)
+        fed = self.w_valid if shape.streams_weights else Const(1)
         m.d.comb += [
             issue.eq((self.begins | (left != 0)) & fed),
             at.eq(Mux(left == 0, first, word)),
@@ -86,16 +85,16 @@ class Channels(wiring.Component):
             m.d.sync += [delta.eq(self.delta), source.eq(self.source), left.eq(count), word.eq(first)]
         with m.If(issue):
             m.d.sync += [left.eq(Mux(left == 0, count, left) - 1), word.eq(at + 1)]
-        weights = self._weights(m, issue, is_bias)
+        weights = self._weights(m, issue)
         self._sum(m, issue, at, now_delta, now_source, weights, left)
         return m
 
-    def _weights(self, m: Module, issue: Signal, is_bias: Signal) -> Signal:
+    def _weights(self, m: Module, issue: Signal) -> Signal:
         """The word of weights a cycle after its issue."""
         shape = self.shape
         weights = Signal(self.width * shape.cell.weight_bits)
         if shape.streams_weights:
-            m.d.comb += self.w_ready.eq(issue & ~is_bias)
+            m.d.comb += self.w_ready.eq(issue)
             m.d.sync += weights.eq(self.w_data)
             return weights
         cell = shape.cell
@@ -163,12 +162,9 @@ class Channels(wiring.Component):
         m.d.comb += second_at.eq(at - turn * self.words)
         is_candidate = (at >= turn * self.words) & (at < (turn + 1) * self.words)
 
-        bias_at = Signal(self.address_bits)
-        m.d.comb += bias_at.eq(Mux(self.clear, self.clear_word, at))
-        bias_second_at = Signal(self.word_bits)
-        m.d.comb += bias_second_at.eq(Mux(self.clear, self.clear_word - turn * self.words, second_at))
-        bias = self._bias(m, 0, bias_at, depth, self.width * bits)
-        second_bias = self._bias(m, 1, bias_second_at, shape.words, lanes * bits) if has_second else None
+        bias = self._bias(m, 0, self.clear_word, depth, self.width * bits)
+        second_cleared = self.clear_word - turn * self.words
+        second_bias = self._bias(m, 1, second_cleared, shape.words, lanes * bits) if has_second else None
 
         # what belongs to the word whose weights are there, and then to its products
         carried = {
@@ -176,27 +172,18 @@ class Channels(wiring.Component):
             "at": at,
             "second_at": second_at,
             "delta": delta,
-            "is_bias": source == BIAS,
             "to_second": (source == H) & is_candidate if has_second else Const(0),
-            "of_candidate": is_candidate if has_second else Const(0),
         }
-        stage = {name: _later(m, value, f"w_{name}") for name, value in carried.items()}
+        stage = {name: later(m, value, f"w_{name}") for name, value in carried.items()}
         products = Signal(self.width * (cell.weight_bits + len(delta)))
         width = cell.weight_bits + len(delta)
         for lane in range(self.width):
             weight = weights.word_select(lane, cell.weight_bits).as_signed()
             m.d.sync += products.word_select(lane, width).eq(weight * stage["delta"])
-        stage = {name: _later(m, value, f"p_{name}") for name, value in stage.items()}
-        cleared_bias, cleared_second = bias, second_bias
-        bias, second_bias = (
-            _later(m, bias, "p_bias"),
-            None if second_bias is None else _later(m, second_bias, "p_bias2"),
-        )
+        stage = {name: later(m, value, f"p_{name}") for name, value in stage.items()}
         for delay in range(shape.sum_latency_cycles - SUM_STAGES):
-            stage = {name: _later(m, value, f"d{delay}_{name}") for name, value in stage.items()}
-            products = _later(m, products, f"d{delay}_products")
-            bias = _later(m, bias, f"d{delay}_bias")
-            second_bias = None if second_bias is None else _later(m, second_bias, f"d{delay}_bias2")
+            stage = {name: later(m, value, f"d{delay}_{name}") for name, value in stage.items()}
+            products = later(m, products, f"d{delay}_products")
 
         is_cleared, cleared_at = Signal(), Signal(self.address_bits)
         m.d.sync += [is_cleared.eq(self.clear), cleared_at.eq(self.clear_word)]
@@ -233,22 +220,20 @@ class Channels(wiring.Component):
             kept = Cat(plain[: first * bits], stays, plain[(first + lanes) * bits :])
             m.d.comb += [
                 write2.addr.eq(stage["second_at"]),
-                write2.data.eq(Mux(stage["is_bias"], second_bias, mine)),
-                write2.en.eq(
-                    stage["valid"] & (stage["to_second"] | (stage["is_bias"] & stage["of_candidate"]))
-                ),
+                write2.data.eq(mine),
+                write2.en.eq(stage["valid"] & stage["to_second"]),
             ]
         m.d.comb += [
             write.addr.eq(stage["at"]),
-            write.data.eq(Mux(stage["is_bias"], bias, kept)),
+            write.data.eq(kept),
             write.en.eq(stage["valid"]),
         ]
         with m.If(is_cleared):
-            m.d.comb += [write.addr.eq(cleared_at), write.data.eq(cleared_bias), write.en.eq(1)]
+            m.d.comb += [write.addr.eq(cleared_at), write.data.eq(bias), write.en.eq(1)]
             if has_second:
                 m.d.comb += [
                     write2.addr.eq(cleared_at - turn * self.words),
-                    write2.data.eq(cleared_second),
+                    write2.data.eq(second_bias),
                     write2.en.eq((cleared_at >= turn * self.words) & (cleared_at < (turn + 1) * self.words)),
                 ]
         self._idle(m, issue, left)
@@ -259,7 +244,7 @@ class Channels(wiring.Component):
         m.d.comb += self.idle.eq((left == 0) & ~history.any() & ~self.column_valid)
 
 
-def _later(m: Module, value: Signal, name: str) -> Signal:
+def later(m: Module, value: Signal, name: str) -> Signal:
     """The value a cycle later."""
     kept = Signal.like(value, name=name) if isinstance(value, Signal) else Signal(value.shape(), name=name)
     m.d.sync += kept.eq(value)

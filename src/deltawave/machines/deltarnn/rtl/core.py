@@ -11,6 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.activation import Activation
+from deltawave.machines.deltarnn.rtl.arithmetic import divided
 from deltawave.machines.deltarnn.rtl.channels import Channels
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
@@ -204,7 +205,7 @@ class Core(wiring.Component):
         granularity = shape.activation_lanes * self.bits
         names = ("h_memory", "rh_memory") if shape.sources == 3 else ("h_memory",)
         self.reads = []
-        token_bits = (self.per_word - 1).bit_length()
+        self.token_word, self.token_part = divided(m, activation.write_token, self.per_word, "token")
         for number, name in enumerate(names):
             memory = Memory(shape=self.state_bits, depth=self.state_depth, init=[])
             m.submodules[name] = memory
@@ -212,22 +213,21 @@ class Core(wiring.Component):
             read = memory.read_port(transparent_for=(write,))
             self.reads.append(read)
             is_mine = Const(1) if len(names) == 1 else self.last_round == (number == 0)
-            part = activation.write_token[:token_bits] if token_bits else Const(0, 1)
             m.d.comb += [
-                write.addr.eq(activation.write_token >> token_bits),
+                write.addr.eq(self.token_word),
                 write.data.eq(activation.made.replicate(self.per_word)),
             ]
             with m.If(activation.write & is_mine):
-                m.d.comb += write.en.eq(1 << part)
+                m.d.comb += write.en.eq(1 << self.token_part)
             with m.If(self._clearing):
                 m.d.comb += [write.addr.eq(self.clear_word), write.data.eq(0)]
                 m.d.comb += write.en.eq(Mux(self.clear_word < self.state_depth, (1 << self.per_word) - 1, 0))
             if number == 0:
                 update = memory.read_port()
-                kept = Signal(max(1, token_bits))
-                m.d.comb += update.addr.eq(activation.state_read >> token_bits)
-                if token_bits:
-                    m.d.sync += kept.eq(activation.state_read[:token_bits])
+                word, part = divided(m, activation.state_read, self.per_word, "updated")
+                kept = Signal.like(part)
+                m.d.comb += update.addr.eq(word)
+                m.d.sync += kept.eq(part)
                 m.d.comb += activation.state.eq(update.data.word_select(kept, granularity))
         m.d.comb += [
             activation.begins.eq(self.pass_begins),
@@ -293,11 +293,9 @@ class Core(wiring.Component):
     def _elements(self, m: Module, path: ScanPath, shape: PathShape, number: int) -> Signal:
         """The elements asked for in the cycle before."""
         vector, parts = Signal(2, name=f"vector{number}"), self.shape.state_lanes // self.shape.hidden_rate
-        part_bits = (parts - 1).bit_length()
-        part = Signal(max(1, part_bits), name=f"part{number}")
-        m.d.sync += vector.eq(path.vector)
-        if part_bits:
-            m.d.sync += part.eq(path.group[:part_bits])
+        word, next_part = divided(m, path.group, parts, f"group{number}")
+        part = Signal.like(next_part, name=f"part{number}")
+        m.d.sync += [vector.eq(path.vector), part.eq(next_part)]
         now = Signal(shape.rate * self.bits, name=f"now{number}")
         for v in shape.vectors:
             if v == X:
@@ -307,7 +305,7 @@ class Core(wiring.Component):
                 data = self.x_read.data
             else:
                 read = self.reads[v - H]
-                m.d.comb += read.addr.eq(path.group >> part_bits)
+                m.d.comb += read.addr.eq(word)
                 data = read.data.word_select(part, shape.rate * self.bits)
             with m.If(vector == v):
                 m.d.comb += now.eq(data)
@@ -419,21 +417,20 @@ class Core(wiring.Component):
         m.submodules.out_memory = memory
         granularity = shape.activation_lanes * self.bits
         write, read = memory.write_port(granularity=granularity), memory.read_port()
-        token_bits = (self.per_word - 1).bit_length()
         filling, sending, waiting = Signal(), Signal(), Signal(2)
-        part = activation.write_token[:token_bits] if token_bits else Const(0, 1)
         word = Signal(word_bits)
         m.d.comb += [
-            word.eq(activation.write_token >> token_bits),
+            word.eq(self.token_word),
             write.addr.eq(Cat(word, filling)),
             write.data.eq(activation.made.replicate(self.per_word)),
             self.can_pass.eq(waiting != 2),
         ]
         with m.If(activation.write & self.last_round):
-            m.d.comb += write.en.eq(1 << part)
+            m.d.comb += write.en.eq(1 << self.token_part)
         parts = shape.state_lanes // shape.hidden_rate
-        part_bits = (parts - 1).bit_length()
-        beat, next_beat, kept = Signal(17), Signal(17), Signal(max(1, part_bits))
+        beat, next_beat = Signal(17), Signal(17)
+        following, part = divided(m, next_beat, parts, "beat")
+        kept = Signal.like(part)
         valid, took, ends = Signal(), Signal(), Signal()
         next_word, next_sending = Signal(word_bits), Signal()
         m.d.comb += [
@@ -442,7 +439,7 @@ class Core(wiring.Component):
             ends.eq(took & self.h_last),
             next_beat.eq(Mux(ends, 0, beat + took)),
             next_sending.eq(sending ^ ends),
-            next_word.eq(next_beat >> part_bits),
+            next_word.eq(following),
             read.addr.eq(Cat(next_word, next_sending)),
             self.h_valid.eq(valid),
             self.h_data.eq(read.data.word_select(kept, shape.hidden_rate * self.bits)),
@@ -456,7 +453,6 @@ class Core(wiring.Component):
             waiting.eq(remaining + done),
             valid.eq(remaining != 0),
         ]
-        if part_bits:
-            m.d.sync += kept.eq(next_beat[:part_bits])
+        m.d.sync += kept.eq(part)
         with m.If(done):
             m.d.sync += filling.eq(~filling)

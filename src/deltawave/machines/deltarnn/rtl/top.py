@@ -45,8 +45,8 @@ def settings_of(shape: CoreShape) -> dict[str, int]:
         "groups_h": -(-cell.hidden // shape.hidden_rate),
         "words": shape.words,
         "tokens": shape.tokens,
-        "theta_x": cell.theta_x,
-        "theta_h": cell.theta_h,
+        "theta_x": shape.threshold(cell.theta_x),
+        "theta_h": shape.threshold(cell.theta_h),
     }
     if shape.streams_weights:
         return settings
