@@ -79,9 +79,11 @@ class Encoder:
 def deltarnn_round(machine: DeltaRNN, cell: QuantisedCell, number: int, x: list[bool], h: list[bool]) -> int:
     paths = [Encoder(x, machine.input_rate, machine), Encoder(h, machine.hidden_rate, machine)]
     queues: list[list[tuple[int, int]]] = [[], []]
-    words = -(-cell.hidden // (machine.channel_pes * machine.memory_ports))
+    multipliers = machine.channels * machine.channel_pes * machine.memory_ports
+    channels = min(len(GATES[cell.kind]), multipliers)
+    lanes = multipliers // channels
     served = [gates_of(cell, number, of_x=of_x) for of_x in (True, False)]
-    lengths = [len({gate // machine.channels for gate in gates}) * words for gates in served]
+    lengths = [len({gate // channels for gate in gates}) * -(-cell.hidden // lanes) for gates in served]
     mxv, cycle = Multiplier(machine.mxv_latency_cycles), 0
     while any(path.groups for path in paths) or any(queues):
         for path, queue, length in zip(paths, queues, lengths, strict=True):
@@ -89,8 +91,10 @@ def deltarnn_round(machine: DeltaRNN, cell: QuantisedCell, number: int, x: list[
         x_done = not paths[0].groups and not queues[0] and cycle >= paths[0].closed
         mxv.take(cycle, queues[1] if x_done else queues[0])
         cycle += 1
-    turns = -(-len(GATES[cell.kind]) // machine.channels)
-    pass_ = machine.activation_stages + turns * -(-cell.hidden // machine.activation_lanes) - 1
+    rate, fewer = machine.hidden_rate, range(1, min(lanes, machine.activation_lanes) + 1)
+    group = max(n for n in fewer if lanes % n == 0 and max(n, rate) % min(n, rate) == 0)
+    turns = -(-len(GATES[cell.kind]) // channels)
+    pass_ = machine.activation_stages + turns * -(-cell.hidden // group) - 1
     return max(mxv.sums, *(path.closed for path in paths)) + pass_
 
 

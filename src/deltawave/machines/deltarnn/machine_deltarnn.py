@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.hardware.tasks import GraphOfSteps
-from deltawave.kernels.cell import QuantisedCell
+from deltawave.kernels.cell import GATES, CellKind, QuantisedCell
 from deltawave.machines.base import Compiled
 from deltawave.machines.deltarnn import cost, timing_deltarnn
 from deltawave.machines.deltarnn.cost import Columns
@@ -80,6 +80,18 @@ class DeltaRNN(DeltaMachine):
     def multipliers(self) -> int:
         """Multipliers, all units together."""
         return self.channels * self.channel_pes * self.memory_ports
+
+    def channels_of(self, kind: CellKind) -> tuple[int, int]:
+        """How the multipliers are dealt to a cell: channels, one a gate if there are so many, and their multipliers."""
+        channels = min(len(GATES[kind]), self.multipliers)
+        return channels, self.multipliers // channels
+
+    def activation_lanes_of(self, kind: CellKind) -> int:
+        """Neurons that enter the activation pipeline in a cycle: at most activation_lanes, so that they divide a channel
+        and go evenly with the hidden_rate states of a scan."""
+        (_, lanes), rate = self.channels_of(kind), self.hidden_rate
+        fewer = range(min(self.activation_lanes, lanes), 0, -1)
+        return next(n for n in fewer if lanes % n == 0 and (n % rate == 0 or rate % n == 0))
 
     def graphs(self, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
         """Encoder, channels and activation pipeline, step after step."""

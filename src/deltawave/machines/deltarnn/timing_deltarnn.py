@@ -11,11 +11,14 @@ pipeline).
    The lists hold a whole vector, so a scan is never held up.
 2. A value that leaves in cycle t can be multiplied from cycle t + encoder_latency_cycles on.
 3. MxV takes the list of x until it is empty and closed (encoder_latency_cycles after the last cycle of its
-   scan began), then that of h. Gate g belongs to channel g mod channels, which takes ceil(hidden / (channel_pes
-   * memory_ports)) cycles for it; an LSTM's fourth gate has its turn when the first three are done. A column
-   takes the turns of the gates that hear it. Its sums are there mxv_latency_cycles after its last cycle began.
+   scan began), then that of h. The multipliers are dealt evenly to channels, one a gate: three for a GRU, as
+   published, four for an LSTM, one for a plain RNN. A column takes ceil(hidden / multipliers of a channel)
+   cycles. Its sums are there mxv_latency_cycles after its last cycle began.
 4. AP begins when the last sums are there and both lists are closed, and takes activation_stages - 1 cycles and
-   one for each turn of each activation_lanes neurons. It uses the multipliers of MxV, which wait for it anyway.
+   one for each group of neurons: activation_lanes of them, or the most below that which divide a channel and
+   go evenly with hidden_rate. It uses the multipliers of MxV, which wait for it anyway.
+5. With fewer multipliers than gates there is a channel for each multiplier, gate g belongs to channel g mod
+   channels, and columns and groups of neurons take a turn after another.
 """
 
 from __future__ import annotations
@@ -36,17 +39,17 @@ if TYPE_CHECKING:
 
 def graphs(machine: DeltaRNN, cell: QuantisedCell, rows: NDArray[np.bool_]) -> GraphOfSteps:
     """The tasks of any stretch of steps. rows: bool [steps, columns]."""
-    words = divide_up(cell.hidden, machine.channel_pes * machine.memory_ports)
-    turns = np.array([_turns(machine, gates) for gates in HEARS[cell.kind]])
-    columns = turns[cell.column_sources] * words
+    channels, lanes = machine.channels_of(cell.kind)
+    turns = np.array([_turns(channels, gates) for gates in HEARS[cell.kind]])
+    columns = turns[cell.column_sources] * divide_up(cell.hidden, lanes)
     return lambda first, last: _graph(
         machine, cell, columns, rows[first:last], sent_in(cell, rows[first:last], first)
     )
 
 
-def _turns(machine: DeltaRNN, gates: Sequence[int]) -> int:
+def _turns(channels: int, gates: Sequence[int]) -> int:
     """How often a channel has its turn when these gates are served."""
-    turns = {gate // machine.channels for gate in gates}
+    turns = {gate // channels for gate in gates}
     return max(turns) - min(turns) + 1
 
 
@@ -72,8 +75,9 @@ def _graph(
         rows[:, inputs:].reshape(-1, cell.hidden), machine.hidden_rate, machine.scheduler_rate
     )
     encoder, occupancy = machine.encoder_latency_cycles, columns[sent.column]
-    turns = _turns(machine, range(len(GATES[cell.kind])))
-    pass_ = machine.activation_stages - 1 + turns * int(divide_up(cell.hidden, machine.activation_lanes))
+    turns = _turns(machine.channels_of(cell.kind)[0], range(len(GATES[cell.kind])))
+    groups = int(divide_up(cell.hidden, machine.activation_lanes_of(cell.kind)))
+    pass_ = machine.activation_stages - 1 + turns * groups
     graph = TaskGraph()
     ieu_x = graph.unit("IEU x", scans_x, scans_x - 1 + encoder, sent.step[::rounds])
     ieu_h = graph.unit("IEU h", scans_h, scans_h - 1 + encoder, sent.step)

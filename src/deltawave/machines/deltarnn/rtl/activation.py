@@ -22,9 +22,9 @@ I, F, G, O = range(4)  # noqa: E741 - the field's names
 
 
 class Activation(wiring.Component):
-    """The pass. active: one is on; begins: this is its first cycle. last_round: it makes the new state, else r * h.
+    """The pass. active: one is on; begins: its first cycle. last_round: it makes the new state, else r * h.
     read: the words of the sums that are read in this cycle; sums_x, sums_h: these. hidden: neurons in all; tokens:
-    groups of neurons. state_read: the group of h to be had in the next cycle, state: that group. Out: `write`, the group
+    groups of neurons. state_read: the group of h to be had in the next cycle, state: that group. write: the group
     `made` is ready: new state, or r * h."""
 
     def __init__(self, shape: CoreShape, address_bits: int, word_bits: int) -> None:

@@ -140,12 +140,12 @@ def _edgedrnn(machine: EdgeDRNN, cell: QuantisedCell, name: str) -> CoreShape:
 def _deltarnn(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreShape:
     if not isinstance(machine, DeltaRNN):
         raise OptionError(f"{machine.name} has no RTL yet; DeltaRNN and EdgeDRNN machines have")
-    turns = -(-len(GATES[cell.kind]) // machine.channels)
+    channels, lanes = machine.channels_of(cell.kind)
     return CoreShape(
         name=name,
         cell=cell,
-        channels=machine.channels,
-        lanes=machine.channel_pes * machine.memory_ports,
+        channels=channels,
+        lanes=lanes,
         streams_weights=False,
         has_bias_place=False,
         separate_paths=True,
@@ -156,8 +156,8 @@ def _deltarnn(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreShap
         encoder_latency_cycles=machine.encoder_latency_cycles,
         close_latency_cycles=machine.encoder_latency_cycles,
         sum_latency_cycles=machine.mxv_latency_cycles,
-        activation_lanes=machine.activation_lanes,
-        activation_interval_cycles=turns,
+        activation_lanes=machine.activation_lanes_of(cell.kind),
+        activation_interval_cycles=-(-len(GATES[cell.kind]) // channels),
         activation_tail_cycles=machine.activation_stages - 1,
     )
 
