@@ -75,7 +75,10 @@ def test_what_a_chain_under_windows_does() -> None:
     work = of_step(parse(WINDOWED))
     windows, vectors = 4, 4 * 3
     assert work.loaded == 3 * 5
-    assert work.tiles == windows * 3 * 5
+    assert work.tiles == work.tiles_read == windows * 3 * 5
+    assert (
+        of_step(parse(WINDOWED), sharing=3).tiles_read == 2 * 3 * 5
+    )  # once for three windows, once for the last
     assert (work.added, work.multiplied, work.activated, work.queued) == (vectors, vectors, vectors, vectors)
     # what is read of the map, both operands, what is written; the bias is read for every window
     assert work.moved == windows * 5 + vectors + vectors + vectors
