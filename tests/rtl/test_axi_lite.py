@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltawave.errors import SimulationError
-from deltawave.rtl.axi_lite import OKAY, SLVERR, Register, RegisterFile
+from deltawave.rtl.axi_lite import OKAY, SLVERR, Register, RegisterFile, axi_lite_slave, forward_axi_lite
 from deltawave.rtl.core import StreamSimulation
 from deltawave.rtl.verilog import to_verilog
 
@@ -97,6 +99,35 @@ def test_an_access_takes_two_cycles(registers: StreamSimulation) -> None:
     taken = registers.run(inputs, {"axil_b": 2, "axil_r": 2}, limit_cycles=10).taken
     assert taken["axil_b"].cycles.tolist() == [2, 4]
     assert taken["axil_r"].cycles.tolist() == [1, 3]
+
+
+class PulseCounter(wiring.Component):
+    """Counts the cycles in which a pulse is high in a read-only register, beside one that keeps its value."""
+
+    def __init__(self) -> None:
+        registers = (
+            Register("go", 0, 2, pulse=True),
+            Register("kept", 4, 2),
+            Register("count", 8, 8, writable=False),
+        )
+        self.file = RegisterFile(registers)
+        super().__init__(axi_lite_slave(8))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.file = file = self.file
+        m.d.comb += forward_axi_lite(self, file)
+        m.d.sync += file.count.eq(file.count + file.go)
+        return m
+
+
+def test_a_pulse_is_high_for_one_cycle() -> None:
+    core = StreamSimulation(to_verilog(PulseCounter(), "pulses"), "pulses")
+    core.write_register(4, 3)
+    for value in (1, 0, 3):
+        core.write_register(0, value)
+    core.run_for(10)
+    assert [core.read_register(address) for address in (0, 4, 8)] == [0, 3, 4]
 
 
 def test_one_register_at_a_time(registers: StreamSimulation) -> None:

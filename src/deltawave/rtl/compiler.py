@@ -1,4 +1,8 @@
-"""The C++ compiler that is there: $CXX, g++, clang++, or the one of the package ziglang."""
+"""The C++ compiler that is there: $CXX, g++, clang++, or the one of the package ziglang.
+
+-O1 makes a large core in half the time of -O2. Where long runs are worth more, `CXXFLAGS="-O2 -march=native"` makes them
+up to twice as fast.
+"""
 
 import os
 import shlex
@@ -10,7 +14,7 @@ from pathlib import Path
 from deltawave.errors import ToolError
 from deltawave.rtl.tools import run_tool
 
-FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-w")
+FLAGS = ("-std=c++17", "-O1", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-w")
 
 
 def find_compiler() -> tuple[str, ...]:
@@ -29,11 +33,15 @@ def find_compiler() -> tuple[str, ...]:
 
 
 def version_of(compiler: tuple[str, ...]) -> str:
-    """What the compiler says of its version, its command included."""
+    """What the compiler says of its version, with its command and flags."""
     said = run_tool("asking the C++ compiler for its version", (*compiler, "--version"), Path.cwd())
-    return f"{shlex.join(compiler)} {said}"
+    return f"{shlex.join((*compiler, *_flags()))} {said}"
 
 
 def compile_cpp(compiler: tuple[str, ...], arguments: tuple[str | Path, ...], folder: Path) -> None:
     """Run the compiler with the common flags."""
-    run_tool("compiling the simulation", (*compiler, *FLAGS, *arguments), folder)
+    run_tool("compiling the simulation", (*compiler, *_flags(), *arguments), folder)
+
+
+def _flags() -> tuple[str, ...]:
+    return (*FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")))

