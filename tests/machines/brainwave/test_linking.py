@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deltawave.machines.brainwave.assembler import Assembled
 from deltawave.machines.brainwave.check import check
 from deltawave.machines.brainwave.isa import BwProgram, Memory, Space
-from deltawave.machines.brainwave.linking import behind
+from deltawave.machines.brainwave.linking import side_by_side
 from deltawave.machines.brainwave.listing import listing, parse
 from deltawave.machines.brainwave.semantics import Interpreter, Tiles
 from deltawave.network.layers import Cell
@@ -23,12 +23,8 @@ MACHINE = SmallMachine(native_dim=4, mantissa_bits=4)
 
 
 def one_behind_another(parts: Sequence[Assembled]) -> list[Assembled]:
-    used: dict[Space, int] = {}
-    found = []
-    for part in parts:
-        found.append(behind(part, used))
-        used |= found[-1].program.entries_used()
-    return found
+    """Programs all of whose entries stay."""
+    return side_by_side([replace(part, stays=part.program.entries_used()) for part in parts])
 
 
 def padded(x: np.ndarray) -> np.ndarray:
@@ -108,7 +104,7 @@ def test_programs_with_windows_behind_one_another_send_what_each_sends(
 
 def test_nothing_before_it_leaves_a_program_as_it_is() -> None:
     assembled = compiled(MACHINE, random_cell("lstm", 5, 6, 0)).assembled
-    assert behind(assembled, {}) == assembled
+    assert side_by_side([assembled]) == [assembled]
 
 
 def test_every_index_grows_by_what_its_memory_holds_before() -> None:
@@ -132,7 +128,9 @@ def test_every_index_grows_by_what_its_memory_holds_before() -> None:
         (Memory.ADD_SUB_VRF, 0, False): 10,
         (Memory.ADD_SUB_VRF, 1, False): 20,
     }
-    moved = behind(Assembled(parse(code), {((Memory.ADD_SUB_VRF, 1, False), "a"): (2, 1)}), used)
+    first = Assembled(parse("preamble\nbody\n"), {}, used)
+    second = Assembled(parse(code), {((Memory.ADD_SUB_VRF, 1, False), "a"): (2, 1)})
+    _, moved = side_by_side([first, replace(second, stays=second.program.entries_used())])
     assert listing(moved.program).split("body\n")[1].split("\n")[2:-2] == [
         "  v_rd DRAM 7",
         "  vv_add 13",
@@ -143,3 +141,25 @@ def test_every_index_grows_by_what_its_memory_holds_before() -> None:
     ]
     assert (moved.program.dram_vectors, moved.program.dram_tiles) == (8, 5)
     assert moved.places == {((Memory.ADD_SUB_VRF, 1, False), "a"): (22, 1)}
+
+
+def test_what_is_needed_within_a_step_only_shares_its_place() -> None:
+    code = """
+        preamble
+        body
+          s_wr rows 1
+          s_wr cols 1
+          v_rd InitialVrf 0
+          v_wr InitialVrf 2
+          v_wr NetQ
+          end_chain
+    """
+    initial: Space = (Memory.INITIAL_VRF, 0, False)
+    parts = [Assembled(parse(code), {(initial, "a"): (2, 1)}, {initial: stays}) for stays in (1, 2)]
+    first, second = side_by_side(parts)
+    assert [listing(one.program).split("\n")[4:6] for one in (first, second)] == [
+        ["  v_rd InitialVrf 0", "  v_wr InitialVrf 4"],
+        ["  v_rd InitialVrf 1", "  v_wr InitialVrf 3"],
+    ]
+    shared = side_by_side(parts, shared=[initial])
+    assert [one.places[initial, "a"] for one in shared] == [(1, 1), (0, 1)]

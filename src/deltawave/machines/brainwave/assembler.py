@@ -19,7 +19,7 @@ that MFU's own memory, so a v_wr to AddSubVrf or MultiplyVrf becomes one v_wr fo
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from deltawave.errors import OptionError
 from deltawave.machines.brainwave.allocation import Need, lay_out
@@ -48,10 +48,14 @@ STARTS = (Opcode.V_RD, Opcode.M_RD, Opcode.S_WR)
 
 @dataclass(frozen=True)
 class Assembled:
-    """A program, and where its names are: index and entries by index space (memory, MFU, of tiles) and name."""
+    """A program, and where its names are: index and entries by index space (memory, MFU, of tiles) and name.
+
+    stays: the first entries of each index space, whose contents must outlast a step.
+    """
 
     program: BwProgram
     places: dict[tuple[Space, str], tuple[int, int]]
+    stays: dict[Space, int] = field(default_factory=dict)
 
     def index(self, memory: Memory, name: str, mfu: int = 0) -> int:
         """The first entry of a name in a memory of vectors."""
@@ -254,7 +258,7 @@ class Assembler:
             allocator.used[DRAM, 0, True],
             windows,
         )
-        return Assembled(program, allocator.places)
+        return Assembled(program, allocator.places, allocator.stays)
 
 
 def _check_name(instruction: Instruction, name: str) -> None:
@@ -301,6 +305,7 @@ class _Allocator:
     ) -> None:
         self.places: dict[tuple[Space, str], tuple[int, int]] = {}
         self.used: dict[Space, int] = defaultdict(int)
+        self.stays: dict[Space, int] = {}
         self._lines, self._together = lines, together
         self._chains = {name: chains(_instructions(lines[name]), windows) for name in SECTIONS}
         self._needs: dict[Space, dict[str, Need]] = defaultdict(dict)
@@ -309,6 +314,7 @@ class _Allocator:
             for name, index in lay_out(needs).items():
                 self.places[space, name] = index, needs[name].entries
                 self.used[space] = max(self.used[space], index + needs[name].entries)
+            self.stays[space] = sum(need.entries for need in needs.values() if need.last is None)
 
     def section(self, name: SectionName) -> tuple[Instruction, ...]:
         """The instructions of a section with their indices."""

@@ -34,8 +34,8 @@ EXPONENT_BITS = 5
 
 @dataclass(frozen=True)
 class Work:
-    """What a run did: tiles multiplied, and read for that, once for all engines that share one; native vectors by what an
-    MFU did with them; native vectors read from or written into register files, and into or out of the network queue;
+    """What a run did: tiles multiplied, and read for that, once for all engines that share one; native vectors by what
+    an MFU did with them; native vectors read from or written into register files, and into or out of the network queue;
     tiles loaded from DRAM; products without padding."""
 
     tiles: int = 0

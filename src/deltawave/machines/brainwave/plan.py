@@ -8,17 +8,18 @@ Where weights stream from DRAM, one device takes all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from deltawave.errors import CapacityError
 from deltawave.machines.base import Activity
+from deltawave.machines.brainwave.assembler import Assembled
 from deltawave.machines.brainwave.device import DeviceProgram, device_program
 from deltawave.machines.brainwave.grouping import Resident
 from deltawave.machines.brainwave.isa import Memory, Space
-from deltawave.machines.brainwave.linking import behind
+from deltawave.machines.brainwave.linking import side_by_side
 from deltawave.machines.brainwave.listing import listing
 from deltawave.network.layers import REVERSE
 
@@ -74,8 +75,8 @@ def plan(machine: Brainwave, residents: tuple[Resident, ...]) -> tuple[Loop, ...
     known = _with_known_sources(residents)
     streams = machine.streams_weights(known)
     devices = dict.fromkeys((resident.name for resident in known), 0) if streams else _devices(machine, known)
-    used: dict[int, dict[Space, int]] = {}
-    return tuple(_loop(machine, loop, known, devices, used, streamed=streams) for loop in _loops(known))
+    loops = [_loop(machine, loop, known, devices, streamed=streams) for loop in _loops(known)]
+    return tuple(_on_one_device_each(loops, shared=[TILES] if streams else []))
 
 
 def _loop(
@@ -83,24 +84,37 @@ def _loop(
     loop: tuple[Resident, ...],
     residents: Sequence[Resident],
     devices: Mapping[str, int],
-    used: dict[int, dict[Space, int]],
     *,
     streamed: bool,
 ) -> Loop:
-    """A loop whose programs stand behind what is `used` of each device, which grows."""
+    """A loop, its programs as if nothing else were on their devices."""
     programs = {}
     for device in dict.fromkeys(devices[resident.name] for resident in loop):
         here = [resident for resident in loop if devices[resident.name] == device]
         sent = _sent({resident.name for resident in here}, residents)
         tiles = machine.mrf_tiles if streamed else 0
-        program = device_program(here, mfus=machine.mfus, sent=sent, streamed_tiles=tiles)
-        before = {space: n for space, n in used.get(device, {}).items() if not (streamed and space == TILES)}
-        assembled = behind(program.assembled, before)
-        used[device] = {**used.get(device, {}), **assembled.program.entries_used()}
-        programs[device] = replace(program, assembled=assembled)
+        programs[device] = device_program(here, mfus=machine.mfus, sent=sent, streamed_tiles=tiles)
     outside = {source for resident in loop for source in resident.sources} - {r.name for r in loop} - {""}
     from_afar = {devices[source] for source in outside} - programs.keys()
     return Loop(loop, programs, is_fed_from_afar=bool(from_afar))
+
+
+def _on_one_device_each(loops: Sequence[Loop], shared: Sequence[Space]) -> list[Loop]:
+    """The loops with the programs of each device side by side."""
+    placed: dict[int, Iterator[Assembled]] = {}
+    for device in {device for loop in loops for device in loop.programs}:
+        programs = [loop.programs[device].assembled for loop in loops if device in loop.programs]
+        placed[device] = iter(side_by_side(programs, shared))
+    return [
+        replace(
+            loop,
+            programs={
+                device: replace(program, assembled=next(placed[device]))
+                for device, program in loop.programs.items()
+            },
+        )
+        for loop in loops
+    ]
 
 
 def _sent(names: set[str], residents: Sequence[Resident]) -> set[str]:
