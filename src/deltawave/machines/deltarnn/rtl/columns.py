@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 
 class ColumnList(wiring.Component):
-    """A list that takes up to `picks` entries a cycle (a power of two; those with the lower numbers first) and gives
-    one. An entry that came in can be taken in the next cycle. Whoever pushes sees to it that there is room."""
+    """A list that takes up to `picks` entries a cycle (those with the lower numbers first) and gives one. An entry that
+    came in can be taken in the next cycle. Whoever pushes sees to it that there is room."""
 
     def __init__(self, width: int, depth: int, picks: int) -> None:
         self.width, self.picks = width, picks
@@ -26,14 +26,15 @@ class ColumnList(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bank_bits = (self.picks - 1).bit_length()
+        entries = [getattr(self, f"entry{min(k, self.picks - 1)}") for k in range(1 << bank_bits)]
         bits = (self.depth - 1).bit_length()
         written, taken = Signal(bits + 1), Signal(bits + 1)
         pushes = [getattr(self, f"push{k}") for k in range(self.picks)]
         count = Signal(range(self.picks + 1))
         m.d.comb += count.eq(sum(pushes[1:], pushes[0] + 0))
         heads = []
-        for bank in range(self.picks):
-            memory = Memory(shape=self.width, depth=max(1, self.depth // self.picks), init=[])
+        for bank in range(1 << bank_bits):
+            memory = Memory(shape=self.width, depth=self.depth >> bank_bits, init=[])
             m.submodules[f"bank{bank}"] = memory
             write, read = memory.write_port(), memory.read_port(domain="comb")
             offset = Signal(max(1, bank_bits), name=f"offset{bank}")
@@ -43,7 +44,7 @@ class ColumnList(wiring.Component):
             m.d.comb += [
                 place.eq(written + offset),
                 write.addr.eq(place >> bank_bits),
-                write.data.eq(Array([getattr(self, f"entry{k}") for k in range(self.picks)])[offset]),
+                write.data.eq(Array(entries)[offset]),
                 write.en.eq(offset < count),
                 read.addr.eq(taken >> bank_bits),
             ]

@@ -197,7 +197,3 @@ def check_shape(machine: DeltaMachine, shape: CoreShape) -> None:
     )
     larger, smaller = sorted((shape.activation_lanes, shape.hidden_rate), reverse=True)
     need(larger % smaller == 0, f"activation_lanes and hidden_rate: {smaller} does not divide {larger}")
-    rate = shape.scheduler_rate
-    need(
-        rate & (rate - 1) == 0, f"scheduler_rate = {rate} is no power of two, which the banks of a list need"
-    )

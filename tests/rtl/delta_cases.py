@@ -1,0 +1,204 @@
+"""Random delta machines that have RTL, random cells for them, and inputs from still to violent; each from a seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.kernels.cell import GATES, MEMORIES, CellKind, QuantisedCell
+from deltawave.machines.deltarnn.machine import DeltaMachine
+from deltawave.machines.deltarnn.machine_deltarnn import DeltaRNN
+from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
+from deltawave.machines.deltarnn.rtl.shape import ACTIVATION_STAGES
+from deltawave.numerics import ActivationTable, Fixed, stepped_table
+
+KINDS: tuple[CellKind, ...] = tuple(GATES)
+Random = np.random.Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A machine, the cell that its core is made for, and smaller cells that the same core runs, too."""
+
+    seed: int
+    machine: DeltaMachine
+    cell: QuantisedCell
+    smaller: tuple[QuantisedCell, ...]
+
+    def __str__(self) -> str:
+        cell, parts = self.cell, vars(self.machine)
+        sizes = ", ".join(f"{name}={parts[name]}" for name in sorted(parts) if name in SIZES)
+        return f"seed {self.seed}: {self.machine.name}({sizes}), {described(cell)}"
+
+
+SIZES = {field for kind in (DeltaRNN, EdgeDRNN) for field in kind.__annotations__} | {"weight_bits"}
+
+
+def described(cell: QuantisedCell) -> str:
+    """What a failure has to say of a cell."""
+    return (
+        f"{cell.kind} of {cell.inputs} inputs and {cell.hidden} neurons, values {cell.activation}"
+        f" {cell.activation.overflow}, weights of {cell.weight_bits} bits, accumulators of {cell.accumulator_bits}"
+        f" {cell.accumulator.overflow}, thresholds {cell.theta_x} and {cell.theta_h}"
+    )
+
+
+def random_case(seed: int, machine: str = "", kind: CellKind | None = None, smaller: int = 1) -> Case:
+    """machine: deltarnn or edgedrnn; it and the kind of cell are drawn if they are not given."""
+    rng = np.random.default_rng(seed)
+    kind = kind or KINDS[rng.integers(len(KINDS))]
+    cell = _cell(rng, kind)
+    make = {"deltarnn": _deltarnn, "edgedrnn": _edgedrnn}[machine or one_of(rng, "deltarnn", "edgedrnn")]
+    others = tuple(_smaller(rng, cell) for _ in range(smaller))
+    return Case(seed, make(rng, cell), cell, others)
+
+
+def one_of(rng: Random, *values):
+    return values[rng.integers(len(values))]
+
+
+def _edgedrnn(rng: Random, cell: QuantisedCell) -> EdgeDRNN:
+    gates = len(GATES[cell.kind])
+    interval = int(rng.integers(gates, 8))
+    groups_of_latency = -(-(gates - 1 + ACTIVATION_STAGES) // interval) - 1
+    return EdgeDRNN(
+        name="edgedrnn",
+        pes=int(rng.integers(1, 10)),
+        fifo_depth=int(one_of(rng, 1, 2, 3, 5, 16)),
+        encoder_latency_cycles=int(rng.integers(1, 5)),
+        dram_latency_cycles=int(rng.integers(0, 6)),
+        dram_bytes_per_cycle=float(one_of(rng, 0.5, 1.5, 4.0, 8.0, 64.0)) + 0.5,
+        mac_latency_cycles=int(rng.integers(3, 8)),
+        activation_cycles=interval,
+        activation_extra_groups=groups_of_latency + int(rng.integers(3)),
+        weight_bits=cell.weight_bits,
+        bias_as_column=bool(rng.integers(2)),
+    )
+
+
+def _deltarnn(rng: Random, cell: QuantisedCell) -> DeltaRNN:
+    pes = one_of(rng, 1, 1, 2, 3, 4, 5, 6)
+    return DeltaRNN(
+        name="deltarnn",
+        channels=int(rng.integers(1, 5)),
+        channel_pes=pes,
+        memory_ports=int(rng.integers(1, 4)) if pes > 1 else 1,
+        input_rate=int(rng.integers(1, 7)),
+        hidden_rate=int(rng.integers(1, 13)),
+        scheduler_rate=int(rng.integers(1, 6)),
+        encoder_latency_cycles=int(rng.integers(1, 5)),
+        mxv_latency_cycles=int(rng.integers(3, 8)),
+        activation_stages=int(rng.integers(ACTIVATION_STAGES, 9)),
+        activation_lanes=int(rng.integers(1, 13)),
+        weight_bits=cell.weight_bits,
+    )
+
+
+def _cell(rng: Random, kind: CellKind) -> QuantisedCell:
+    activation_bits = int(rng.integers(4, 17))
+    fraction = int(rng.integers(1, min(12, activation_bits + 1)))
+    weight_bits = int(one_of(rng, 2, 4, 8, min(16, 32 - activation_bits)))
+    least = max(16, weight_bits + activation_bits)
+    return weighted(
+        rng,
+        kind,
+        int(one_of(rng, 1, *range(2, 13))),
+        int(one_of(rng, 1, *range(2, 21))),
+        activation=Fixed(activation_bits - fraction, fraction, one_of(rng, "saturate", "wrap")),
+        weight_bits=weight_bits,
+        weight_fraction_bits=int(rng.integers(0, min(weight_bits + 2, least))),
+        accumulator_bits=int(one_of(rng, least, min(least + 3, 32), 32)),
+        accumulator_saturates=bool(rng.integers(2)),
+        tables=_tables(rng, fraction),
+    )
+
+
+def _smaller(rng: Random, cell: QuantisedCell) -> QuantisedCell:
+    """Other sizes, weights, biases and thresholds; formats and tables are built in."""
+    return weighted(
+        rng,
+        cell.kind,
+        int(rng.integers(1, cell.inputs + 1)),
+        int(rng.integers(1, cell.hidden + 1)),
+        activation=cell.activation,
+        weight_bits=cell.weight_bits,
+        weight_fraction_bits=cell.weight_fraction_bits,
+        accumulator_bits=cell.accumulator_bits,
+        accumulator_saturates=cell.accumulator_saturates,
+        tables=(cell.gate, cell.candidate, cell.output),
+    )
+
+
+def weighted(
+    rng: Random,
+    kind: CellKind,
+    inputs: int,
+    hidden: int,
+    *,
+    activation: Fixed,
+    weight_bits: int,
+    weight_fraction_bits: int,
+    accumulator_bits: int,
+    accumulator_saturates: bool,
+    tables: tuple[ActivationTable, ActivationTable, ActivationTable],
+) -> QuantisedCell:
+    """Weights all over their format or small ones, biases of any size, thresholds from none to more than all."""
+    reach, rows = one_of(rng, 1 << (weight_bits - 1), 1 << max(0, weight_bits - 4)), len(GATES[kind]) * hidden
+    bias_reach = 1 << int(one_of(rng, 4, accumulator_bits - 2, 31))
+    thetas = (0, 1, 2, 1 << (activation.bits // 2), 1 << activation.bits, 1 << 40)
+    return QuantisedCell(
+        kind=kind,
+        weights_x=rng.integers(-reach, reach, (rows, inputs)).astype(np.int16),
+        weights_h=rng.integers(-reach, reach, (rows, hidden)).astype(np.int16),
+        bias=rng.integers(-bias_reach, bias_reach, len(MEMORIES[kind]) * hidden).astype(np.int32),
+        activation=activation,
+        weight_bits=weight_bits,
+        weight_fraction_bits=weight_fraction_bits,
+        accumulator_bits=accumulator_bits,
+        accumulator_saturates=accumulator_saturates,
+        gate=tables[0],
+        candidate=tables[1],
+        output=tables[2],
+        theta_x=int(rng.choice(thetas, p=[0.5, 0.1, 0.1, 0.2, 0.05, 0.05])),
+        theta_h=int(rng.choice(thetas, p=[0.5, 0.1, 0.1, 0.2, 0.05, 0.05])),
+    )
+
+
+def _tables(rng: Random, fraction: int) -> tuple[ActivationTable, ActivationTable, ActivationTable]:
+    if rng.random() < 0.15:
+        return _wild(rng), _wild(rng), _wild(rng)
+    step = int(rng.integers(1, fraction + 1))
+    gate = stepped_table(one_of(rng, "sigmoid", "sigmoid", "hard_sigmoid"), fraction, step)
+    tanh = stepped_table("tanh", fraction, step)
+    if rng.random() < 0.15:
+        return gate, _ramp(), tanh
+    return gate, tanh, tanh
+
+
+def _wild(rng: Random) -> ActivationTable:
+    """No function anyone would use."""
+    entries = int(rng.integers(1, 500))
+    values = rng.integers(-32768, 32768, entries).astype(np.int16)
+    return ActivationTable("wild", int(rng.integers(-300, 300)), values)
+
+
+def _ramp() -> ActivationTable:
+    """The lower end of a relu."""
+    return ActivationTable("ramp", 0, np.arange(2000, dtype=np.int16))
+
+
+def random_inputs(rng: Random, cell: QuantisedCell, steps: int) -> NDArray[np.int64]:
+    """Integers [steps, inputs]: slow walks, noise over the whole format, or leaps from end to end; often still."""
+    low, high = cell.activation.lowest, cell.activation.highest
+    shape = (steps, cell.inputs)
+    noise = rng.integers(low, high + 1, shape)
+    xs = one_of(
+        rng,
+        np.clip(np.cumsum(rng.integers(-2, 3, shape), axis=0), low, high),
+        noise,
+        np.where(rng.random(shape) < 0.5, low, high),
+    )
+    still = rng.random(shape) < one_of(rng, 0.0, 0.5, 0.95)
+    for t in range(1, steps):
+        xs[t] = np.where(still[t], xs[t - 1], xs[t])
+    return xs

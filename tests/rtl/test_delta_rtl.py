@@ -1,0 +1,144 @@
+"""The RTL of DeltaRNN and EdgeDRNN against semantics and timeline: every bit of the outputs, every cycle of the steps.
+
+A few random machines are in every run. The long list, 200 random machines with two random cells each:
+
+    pytest -m slow tests/rtl/test_delta_rtl.py
+
+DELTAWAVE_RTL_SEED=1000 takes others. A comparison that fails leaves its waves in a VCD file, which it names.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deltawave.kernels.cell import CellKind, QuantisedCell
+from deltawave.machines.deltarnn.rtl.shape import core_shape
+from deltawave.machines.deltarnn.rtl.simulate import CoreSimulation, model
+from deltawave.machines.deltarnn.rtl.top import settings_of
+from deltawave.rtl.simulation import random_stalls
+from rtl.cycle_table import Compared, check_row
+from rtl.delta_cases import KINDS, Case, described, random_case, random_inputs
+
+FIRST_SEED = int(os.environ.get("DELTAWAVE_RTL_SEED", 100))
+MACHINES_A_ROW = 25
+STEPS = 6
+ROWS: tuple[tuple[str, CellKind], ...] = tuple(
+    (machine, kind) for machine in ("deltarnn", "edgedrnn") for kind in KINDS
+)
+
+
+class Bench:
+    """A core beside its model."""
+
+    def __init__(self, case: Case, waves: Path | None = None) -> None:
+        self.case, self.machine, self.cell = case, case.machine, case.cell
+        self.core = CoreSimulation(case.machine, case.cell, waves=waves)
+        self.rng = np.random.default_rng(case.seed)
+        self.compared = Compared(pairs=1)
+
+    def take(self, cell: QuantisedCell) -> None:
+        """Run this cell from now on."""
+        self.cell = cell
+        self.compared.pairs += 1
+        for register, value in settings_of(core_shape(self.machine, cell, "core")).items():
+            self.core.write(register, value)
+        self.core.load(cell)
+
+    def inputs(self, steps: int = STEPS) -> NDArray[np.int64]:
+        return random_inputs(self.rng, self.cell, steps)
+
+    def stream(self, xs: NDArray[np.int64], **shares: float) -> None:
+        """A new stream, with these shares of the cycles stalled: outputs equal, and cycles, too, unless something
+        that a step waits for is stalled."""
+        stalls = {name: random_stalls(self.case.seed, share, 257) for name, share in shares.items()}
+        self.core.begin_stream()
+        rtl, wanted = self.core.run(xs, stalls=stalls), model(self.machine, self.cell, xs)
+        paced = not {"column", "w", "h"} & set(shares)
+        self.compared.add(rtl, wanted, self.cell.activation.bits, paced=paced)
+        same(rtl.outputs, wanted.outputs, "outputs")
+        if paced:
+            same(rtl.step_cycles, wanted.step_cycles, "cycles")
+        assert (rtl.step_cycles >= wanted.step_cycles).all()
+
+
+def same(rtl: NDArray[np.int64], wanted: NDArray[np.int64], what: str) -> None:
+    """Not by assert: an array of them is no help."""
+    assert rtl.shape == wanted.shape
+    places = np.argwhere(rtl != wanted)
+    assert len(places) == 0, (
+        f"{len(places)} of {wanted.size} {what} differ, first at {places[0].tolist()}: "
+        f"{rtl[tuple(places[0])]}, not {wanted[tuple(places[0])]}"
+    )
+
+
+def scenario(bench: Bench) -> None:
+    """All that is asked of a design."""
+    for _ in range(2):
+        bench.stream(bench.inputs())
+    bench.stream(bench.inputs(), x=0.7)
+    bench.stream(bench.inputs(), h=0.6)
+    if "w" in bench.core.simulation.streams:
+        bench.stream(bench.inputs(), w=0.5)
+        bench.stream(bench.inputs(), column=0.8)
+        bench.stream(bench.inputs(), x=0.5, h=0.5, w=0.5, column=0.5)
+    stop_in_the_middle(bench)
+    for cell in bench.case.smaller:
+        bench.take(cell)
+        for _ in range(2):
+            bench.stream(bench.inputs())
+
+
+def stop_in_the_middle(bench: Bench) -> None:
+    """Reset at any time: what comes after is a new stream."""
+    beats = np.zeros((2 * bench.core.read("groups_x"), bench.core.shape.input_rate), np.int64)
+    beats += bench.cell.activation.highest
+    for _ in range(3):
+        cycles = int(bench.rng.integers(1, 60))
+        bench.core.simulation.run_for(cycles, {"x_data": beats if beats.shape[1] > 1 else beats[:, 0]})
+        bench.core.reset()
+        bench.stream(bench.inputs(2))
+
+
+@contextmanager
+def waves_of_failures(case: Case, folder: Path) -> Iterator[Bench]:
+    """The case's bench. When the comparison fails, it runs again and its waves are written."""
+    bench = Bench(case)
+    try:
+        yield bench
+    except AssertionError as failure:
+        waves = folder / f"seed-{case.seed}.vcd"
+        again = Bench(case, waves)
+        with pytest.raises(AssertionError):
+            scenario(again)
+        again.core.close()
+        raise AssertionError(f"{case}, now {described(bench.cell)}: {failure}; waves in {waves}") from failure
+    finally:
+        bench.core.close()
+
+
+def compare(case: Case, folder: Path) -> Compared:
+    with waves_of_failures(case, folder) as bench:
+        scenario(bench)
+    return bench.compared
+
+
+@pytest.mark.parametrize(("machine", "kind"), ROWS)
+def test_a_random_machine(machine: str, kind: CellKind, tmp_path: Path) -> None:
+    compare(random_case(ROWS.index((machine, kind)), machine, kind, smaller=3), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("machine", "kind"), ROWS)
+def test_many_random_machines(machine: str, kind: CellKind, tmp_path: Path) -> None:
+    first = FIRST_SEED + MACHINES_A_ROW * ROWS.index((machine, kind))
+    compared = Compared()
+    for seed in range(first, first + MACHINES_A_ROW):
+        compared += compare(random_case(seed, machine, kind), tmp_path)
+    assert compared.pairs == 2 * MACHINES_A_ROW
+    if FIRST_SEED == 100:
+        check_row(f"random {kind}, seeds {first} to {seed}", f"random {machine}", compared)
