@@ -21,9 +21,11 @@ class SparseArray(wiring.Component):
     def __init__(self, shape: SparseShape, number: int) -> None:
         cell, weights = shape.cell, shape.matrix[number]
         self.shape, self.number = shape, number
-        self.address_bits = max(1, (len(weights.weights) - 1).bit_length())
-        self.length_bits = max(1, int(weights.lengths.max()).bit_length())
-        self.row_bits = max(1, (shape.rows - 1).bit_length())
+        self.address_bits, self.length_bits, self.row_bits = (
+            weights.address_bits,
+            weights.length_bits,
+            shape.row_bits,
+        )
         self.place_bits = max(1, (len(weights.lengths) - 1).bit_length())
         self.read_bits = max(1, (shape.words - 1).bit_length())
         self.entry_bits = cell.weight_bits + self.row_bits

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from deltawave.kernels.cell import HEARS, MEMORIES
 from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
+from deltawave.machines.deltarnn.rtl.image import Image
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.machines.deltarnn.timing_edgedrnn import column_cycles
 
@@ -12,8 +13,6 @@ CANDIDATE_OF_H = 3
 """Among the memories of a GRU."""
 LOAD_WEIGHTS, LOAD_BIAS, LOAD_SECOND_BIAS = range(3)
 """Values of load_select."""
-BEAT_BITS = 32
-"""Of the load port."""
 Words = NDArray[np.int64]
 
 
@@ -59,32 +58,17 @@ def second_bias_words(shape: CoreShape) -> Words:
     return _in_words(shape, memories[CANDIDATE_OF_H])
 
 
-def load_words(shape: CoreShape) -> dict[int, tuple[Words, int]]:
-    """The words of each memory that is loaded, and the bits of a lane, by its number on load_select."""
+def images(shape: CoreShape) -> tuple[Image, ...]:
+    """Everything that is loaded."""
     cell = shape.cell
+    weights = Image("weights", LOAD_WEIGHTS, _in_rows(column_words(shape)), cell.weight_bits)
+    bias = Image("bias", LOAD_BIAS, bias_words(shape), cell.accumulator_bits)
     second = (
-        {LOAD_SECOND_BIAS: (second_bias_words(shape), cell.accumulator_bits)} if shape.kind == "gru" else {}
+        [Image("second_bias", LOAD_SECOND_BIAS, second_bias_words(shape), cell.accumulator_bits)]
+        if shape.kind == "gru"
+        else []
     )
-    return {
-        **(
-            {} if shape.streams_weights else {LOAD_WEIGHTS: (_in_rows(column_words(shape)), cell.weight_bits)}
-        ),
-        LOAD_BIAS: (bias_words(shape), cell.accumulator_bits),
-        **second,
-    }
-
-
-def load_beats(shape: CoreShape) -> dict[int, NDArray[np.uint32]]:
-    """The same as the beats of the load port, uint32 [beats]."""
-    return {select: in_beats(words, bits).ravel() for select, (words, bits) in load_words(shape).items()}
-
-
-def in_beats(words: Words, bits: int) -> NDArray[np.uint32]:
-    """Lanes of so many bits, int64 [words, lanes] -> uint32 [words, beats], the lowest bits first."""
-    bytes_ = words.astype("<i4").view(np.uint8).reshape(*words.shape, 4)
-    ones = np.unpackbits(bytes_, axis=2, bitorder="little", count=bits).reshape(len(words), -1)
-    filled = np.pad(ones, ((0, 0), (0, -ones.shape[1] % BEAT_BITS)))
-    return np.packbits(filled, axis=1, bitorder="little").view("<u4").astype(np.uint32, copy=False)
+    return (*([] if shape.streams_weights else [weights]), bias, *second)
 
 
 def streamed_columns(machine: EdgeDRNN, shape: CoreShape) -> tuple[Words, Words, Words, int]:

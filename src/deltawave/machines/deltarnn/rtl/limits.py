@@ -1,9 +1,8 @@
 """How large a design may get: what its counters hold, and what can be written and simulated in reasonable time."""
 
 from deltawave.errors import OptionError
-from deltawave.kernels.cell import QuantisedCell
 from deltawave.machines.deltarnn.machine import DeltaMachine
-from deltawave.machines.deltarnn.rtl.shape import CoreShape, core_shape
+from deltawave.machines.deltarnn.rtl.shape import CoreShape
 
 MOST_LANES = 1 << 12
 MOST_RATE = 1 << 10
@@ -13,15 +12,8 @@ MOST_ELEMENTS = (1 << 16) - 1
 MOST_COLUMNS = (1 << 17) - 1
 
 
-def legal_shape(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreShape:
-    """The design for a cell. Raises OptionError for parameters that no design of ours can meet, or a size that is too
-    large; the message names it."""
-    shape = core_shape(machine, cell, name)
-    _check_sizes(machine, shape)
-    return shape
-
-
-def _check_sizes(machine: DeltaMachine, shape: CoreShape) -> None:
+def check_limits(machine: DeltaMachine, shape: CoreShape) -> None:
+    """Raise OptionError, naming the size, for a design that is too large."""
     column_words = max(shape.column_words(source) for source in range(shape.sources))
     for what, size, most in (
         ("multipliers", shape.channels * shape.lanes, MOST_LANES),

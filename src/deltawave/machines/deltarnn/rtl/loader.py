@@ -1,37 +1,29 @@
 """Fills the memories of a core through a narrow port."""
 
+from collections.abc import Mapping
+
 from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from deltawave.machines.deltarnn.rtl.images import BEAT_BITS, LOAD_BIAS, LOAD_SECOND_BIAS, LOAD_WEIGHTS
-from deltawave.machines.deltarnn.rtl.shape import CoreShape
-
-
-def load_word_bits(shape: CoreShape) -> dict[int, int]:
-    """Bits of a word of each memory that is loaded, by its number on load_select."""
-    cell, width = shape.cell, shape.channels * shape.lanes
-    weights = {} if shape.streams_weights else {LOAD_WEIGHTS: width * cell.weight_bits}
-    second = {LOAD_SECOND_BIAS: shape.lanes * cell.accumulator_bits} if shape.kind == "gru" else {}
-    return {**weights, LOAD_BIAS: width * cell.accumulator_bits, **second}
+from deltawave.machines.deltarnn.rtl.image import BEAT_BITS
 
 
 class Loader(wiring.Component):
-    """Puts words together from beats of 32 bits, the lowest bits first; the bits of a last beat that are left over
-    belong to no word. A word is given (`valid`) in the cycle after its last beat. rewind: what came of a word is
-    forgotten."""
+    """Puts words together from beats of 32 bits, the lowest bits first; bits of a last beat that are left over belong
+    to no word. A word is given (`valid`) in the cycle after its last beat. rewind: what came of a word is forgotten.
+    beats: how many a word has, by the memory's number on load_select."""
 
-    def __init__(self, word_bits: dict[int, int]) -> None:
-        self.beats = {select: -(-bits // BEAT_BITS) for select, bits in word_bits.items()}
-        self.most = max(self.beats.values())
+    def __init__(self, beats: Mapping[int, int], select_bits: int) -> None:
+        self.beats, self.most = beats, max(beats.values())
         super().__init__(
             {
                 "beat": In(BEAT_BITS),
-                "select": In(2),
+                "select": In(select_bits),
                 "beat_valid": In(1),
                 "rewind": In(1),
                 "word": Out(self.most * BEAT_BITS),
-                "word_select": Out(2),
+                "word_select": Out(select_bits),
                 "valid": Out(1),
             }
         )

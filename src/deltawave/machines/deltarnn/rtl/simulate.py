@@ -15,8 +15,8 @@ from deltawave.machines.deltarnn import semantics
 from deltawave.machines.deltarnn.compiled import DeltaCell, delta_cell
 from deltawave.machines.deltarnn.machine import DeltaMachine
 from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
-from deltawave.machines.deltarnn.rtl.images import load_beats, streamed_columns
-from deltawave.machines.deltarnn.rtl.limits import legal_shape
+from deltawave.machines.deltarnn.rtl.design import images_of, legal_shape
+from deltawave.machines.deltarnn.rtl.images import streamed_columns
 from deltawave.machines.deltarnn.rtl.record import CellStream, record
 from deltawave.machines.deltarnn.rtl.top import Top, registers, settings_of
 from deltawave.machines.program import Data, Program
@@ -65,11 +65,12 @@ class CoreSimulation:
         """Load the memories, from their beginnings, with those of a cell, which is no larger than the core's own, and
         set the registers for it; None: the core's own, and all registers keep their values. A new stream begins."""
         shape = self.shape if cell is None else legal_shape(self.machine, cell, MODULE)
+        self.loaded = shape
         for register, value in settings_of(shape).items() if cell else ():
             self.write(register, value)
         self.write("rewind", 1)
-        for select, beats in load_beats(shape).items():
-            self.simulation.load(select, beats)
+        for image in images_of(shape):
+            self.simulation.load(image.select, image.beats())
         if isinstance(self.machine, EdgeDRNN):
             words, counts, cycles, latency = streamed_columns(self.machine, shape)
             self.simulation.set_columns(words, counts, cycles, latency_cycles=latency)
@@ -87,17 +88,21 @@ class CoreSimulation:
         self.write("clear", 1)
 
     def reset(self) -> None:
-        """Reset the core. Its memories are as they were, the registers as they came."""
+        """Reset the core. Its memories are as they were, the registers as they came: those of the core's own cell."""
         self.simulation.reset()
+        self.loaded = self.shape
         self.begin_stream()
 
     def run(self, xs: ArrayLike, *, stalls: Mapping[str, ArrayLike] | None = None) -> RtlRun:
-        """Steps of a stream, which goes on where the last one ended. xs: integers [steps, inputs], or fewer inputs
-        if the registers say so. stalls: patterns of x, h, column and w. Raises InputError, SimulationError."""
+        """Steps of a stream, which goes on where the last one ended. xs: integers [steps, inputs], of the
+        cell that was loaded last. stalls: patterns of x, h, column and w. Raises InputError, SimulationError."""
         values = np.asarray(xs)
-        groups_x, groups_h, hidden = (self.read(name) for name in ("groups_x", "groups_h", "hidden"))
-        beats = _beats(values, self.shape.input_rate, groups_x)
-        rate, steps = self.shape.hidden_rate, len(values)
+        if values.ndim != 2 or values.shape[1] != self.loaded.cell.inputs:
+            raise InputError(
+                f"inputs are integers [steps, {self.loaded.cell.inputs}], got {list(values.shape)}"
+            )
+        beats = in_lanes(values, self.shape.input_rate, self.loaded.groups(0))
+        rate, steps, groups_h = self.shape.hidden_rate, len(values), self.loaded.groups(1)
         run = self.simulation.run_steps(
             beats,
             steps * groups_h,
@@ -106,7 +111,7 @@ class CoreSimulation:
             stalls=stalls,
             limit_cycles=_limit_cycles(self.machine, self.cell, steps, stalls or {}),
         )
-        outputs = run.outputs.reshape(steps, groups_h * rate)[:, :hidden]
+        outputs = run.outputs.reshape(steps, groups_h * rate)[:, : self.loaded.cell.hidden]
         return RtlRun(outputs, run.step_cycles, run.cycles)
 
     def close(self) -> None:
@@ -196,15 +201,10 @@ def _checked(core: CoreSimulation, stream: CellStream) -> CheckedStream:
     return CheckedStream(core.run(stream.xs), expected(core.machine, core.cell, stream))
 
 
-def _beats(xs: NDArray[np.integer], rate: int, groups: int) -> Integers:
-    if xs.ndim != 2 or not 0 <= groups * rate - xs.shape[1] < rate:
-        raise InputError(
-            f"inputs are integers [steps, inputs] in {groups} groups of {rate}, got {list(xs.shape)}"
-        )
-    filled = np.zeros((len(xs), groups * rate), np.int64)
-    filled[:, : xs.shape[1]] = xs
-    beats = filled.reshape(-1, rate)
-    return beats[:, 0] if rate == 1 else beats
+def in_lanes(rows: NDArray[np.integer], lanes: int, groups: int) -> Integers:
+    """Vectors [steps, elements], filled up with zeros, as beats [steps * groups, lanes]."""
+    filled = np.pad(rows.astype(np.int64), ((0, 0), (0, groups * lanes - rows.shape[1])))
+    return filled.reshape(-1, lanes)
 
 
 def _limit_cycles(

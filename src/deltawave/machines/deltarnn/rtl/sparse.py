@@ -38,6 +38,11 @@ class SparseShape(CoreShape):
         sizes = (self.cell.inputs, self.cell.hidden, self.cell.hidden)[: self.sources]
         return tuple(-(-size // self.arrays) * self.arrays for size in sizes)
 
+    @property
+    def row_bits(self) -> int:
+        """Of a local row."""
+        return max(1, (self.rows - 1).bit_length())
+
     def groups(self, source: int) -> int:
         """Groups of elements of x, h or r * h that are scanned together, those that fill a vector up included."""
         return self.vector_lengths[source] // self.input_rate
@@ -67,6 +72,16 @@ class ArrayWeights:
     lengths: Words
     weights: Words
     local_rows: Words
+
+    @property
+    def address_bits(self) -> int:
+        """Of a word's number."""
+        return max(1, (len(self.weights) - 1).bit_length())
+
+    @property
+    def length_bits(self) -> int:
+        """Of the words of a column."""
+        return max(1, int(self.lengths.max()).bit_length())
 
     @staticmethod
     def of(shape: SparseShape, matrix: NDArray[np.int16]) -> "ArrayWeights":

@@ -4,9 +4,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.kernels.cell import MEMORIES
+from deltawave.machines.deltarnn.rtl.image import Image
+from deltawave.machines.deltarnn.rtl.images import LOAD_BIAS
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
 
+LOAD_ARRAYS = 4
+"""The first array's number on load_select."""
 Words = NDArray[np.int64]
+
+
+def images(shape: SparseShape) -> tuple[Image, ...]:
+    """Everything that is loaded."""
+    bits = shape.cell.accumulator_bits
+    biases = zip(("bias", "second_bias"), bias_words(shape), strict=False)
+    loads = [Image(name, LOAD_BIAS + place, words, bits) for place, (name, words) in enumerate(biases)]
+    return (*loads, *(image for array in range(shape.arrays) for image in _array_images(shape, array)))
+
+
+def _array_images(shape: SparseShape, number: int) -> tuple[Image, Image]:
+    """A word of weights: by PE the weight, and above it the local row. Of the table: a column's first word, and above
+    it how many it has."""
+    kept = shape.matrix[number]
+    mask = (1 << shape.cell.weight_bits) - 1
+    entries = kept.weights & mask | kept.local_rows << shape.cell.weight_bits
+    columns = kept.begins | kept.lengths << kept.address_bits
+    select = LOAD_ARRAYS + 2 * number
+    return (
+        Image(f"array{number}_weights", select, entries, shape.cell.weight_bits + shape.row_bits),
+        Image(f"array{number}_columns", select + 1, columns[:, None], kept.address_bits + kept.length_bits),
+    )
 
 
 def bias_words(shape: SparseShape) -> list[Words]:

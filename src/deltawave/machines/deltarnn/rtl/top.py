@@ -9,14 +9,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.core import Core
-from deltawave.machines.deltarnn.rtl.images import BEAT_BITS
-from deltawave.machines.deltarnn.rtl.loader import Loader, load_word_bits
+from deltawave.machines.deltarnn.rtl.design import core_of, images_of
+from deltawave.machines.deltarnn.rtl.image import BEAT_BITS
+from deltawave.machines.deltarnn.rtl.loader import Loader
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
+from deltawave.machines.deltarnn.rtl.sparse import SparseShape
 from deltawave.rtl.axi_lite import BYTES, Register, RegisterFile, axi_lite_slave, forward_axi_lite
 
 ADDRESS_BITS = 8
 SETTINGS_OFFSET = 0x40
 FORWARDED = ("x_", "h_", "column_", "w_", "step_")
+THRESHOLDS = ("theta_x", "theta_h")
 MEANINGS = {
     "clear": "write 1: begin a new stream when the step under way is over; no step begins until then",
     "rewind": "write 1: the memories are loaded from their beginnings again",
@@ -41,14 +44,14 @@ def settings_of(shape: CoreShape) -> dict[str, int]:
     cell = shape.cell
     settings = {
         "hidden": cell.hidden,
-        "groups_x": -(-cell.inputs // shape.input_rate),
-        "groups_h": -(-cell.hidden // shape.hidden_rate),
+        "groups_x": shape.groups(0),
+        "groups_h": shape.groups(1),
         "words": shape.words,
         "tokens": shape.tokens,
         "theta_x": shape.threshold(cell.theta_x),
         "theta_h": shape.threshold(cell.theta_h),
     }
-    if shape.streams_weights:
+    if shape.streams_weights or isinstance(shape, SparseShape):
         return settings
     base_h = shape.column_words(0) * cell.inputs
     return {**settings, "base_h": base_h, "base_rh": base_h + shape.column_words(1) * cell.hidden}
@@ -65,9 +68,16 @@ def registers(shape: CoreShape, core: Core) -> tuple[Register, ...]:
     )
     settings = enumerate(settings_of(shape).items())
     return state + tuple(
-        Register(name, SETTINGS_OFFSET + BYTES * place, len(getattr(core, name)), reset=value)
+        Register(
+            name, SETTINGS_OFFSET + BYTES * place, len(getattr(core, name)), value, is_writable(shape, name)
+        )
         for place, (name, value) in settings
     )
+
+
+def is_writable(shape: CoreShape, setting: str) -> bool:
+    """Sizes of compressed weights are built in."""
+    return setting in THRESHOLDS or not isinstance(shape, SparseShape)
 
 
 class Top(wiring.Component):
@@ -78,13 +88,15 @@ class Top(wiring.Component):
     """
 
     def __init__(self, shape: CoreShape) -> None:
-        self.core = Core(shape)
-        self.loader = Loader(load_word_bits(shape))
+        self.shape, self.core, self.images = shape, core_of(shape), images_of(shape)
+        select_bits = len(self.core.load_select)
+        self.loader = Loader({image.select: image.beats_a_word for image in self.images}, select_bits)
         self.file = RegisterFile(registers(shape, self.core), ADDRESS_BITS)
-        self.settings = tuple(settings_of(shape))
+        self.values = settings_of(shape)
         members = self.core.signature.members.items()
         self.forwarded = {name: member for name, member in members if name.startswith(FORWARDED)}
-        load = {"load_data": In(BEAT_BITS), "load_select": In(2), "load_valid": In(1), "load_ready": Out(1)}
+        load = {"load_data": In(BEAT_BITS), "load_valid": In(1), "load_ready": Out(1)}
+        load["load_select"] = In(select_bits)
         super().__init__({**axi_lite_slave(ADDRESS_BITS), **self.forwarded, **load})
 
     def elaborate(self, platform: object) -> Module:
@@ -115,8 +127,11 @@ class Top(wiring.Component):
 
     def _set(self, m: Module) -> None:
         """Settings stand still while a step is under way."""
-        for name in self.settings:
+        for name in self.values:
             written = getattr(self.file, name)
+            if not is_writable(self.shape, name):
+                m.d.comb += [written.eq(self.values[name]), getattr(self.core, name).eq(written)]
+                continue
             kept = Signal(len(written), name=name, init=written.init)
             with m.If(self.core.idle | self.core.step_done):
                 m.d.sync += kept.eq(written)
