@@ -22,15 +22,15 @@ from deltawave.rtl.tools import require, run_tool
 ONE_LUT = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "RAM32X1S", "RAM64X1S", "SRL16E", "SRLC32E")
 TWO_LUTS = ("RAM32X1D", "RAM64X1D", "RAM128X1S")
 FOUR_LUTS = ("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S")
-LUTS: dict[str, dict[str, float]] = {
+LUTS: dict[str, dict[str, int]] = {
     "xc7": dict.fromkeys(ONE_LUT, 1) | dict.fromkeys(TWO_LUTS, 2) | dict.fromkeys(FOUR_LUTS, 4),
     "ecp5": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6},
 }
-FLIP_FLOPS: dict[str, dict[str, float]] = {
+FLIP_FLOPS: dict[str, dict[str, int]] = {
     "xc7": dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE"), 1),
     "ecp5": {"TRELLIS_FF": 1},
 }
-DSPS: dict[str, dict[str, float]] = {"xc7": {"DSP48E1": 1}, "ecp5": {"MULT18X18D": 1}}
+DSPS: dict[str, dict[str, int]] = {"xc7": {"DSP48E1": 1}, "ecp5": {"MULT18X18D": 1}}
 BLOCK_RAMS: dict[str, dict[str, float]] = {"xc7": {"RAMB36E1": 1, "RAMB18E1": 0.5}, "ecp5": {"DP16KD": 1}}
 SYNTHESIS = {
     "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top",
