@@ -13,13 +13,15 @@ from deltawave.machines.brainwave.machine import Brainwave
 Entry = tuple[Memory, int, bool, int]
 
 
-def step_ends(machine: Brainwave, programs: Mapping[int, DeviceProgram], steps: int) -> list[int]:
+def step_ends(
+    machine: Brainwave, programs: Mapping[int, DeviceProgram], steps: int, *, recurs: bool = True
+) -> list[int]:
     """When each step is over on all devices."""
     devices: dict[int, Device] = {}
     for number, program in programs.items():
         arrivals = _links(machine, program, programs, devices, steps)
         devices[number] = Device(machine, program.assembled.program)
-        devices[number].run(steps, arrivals)
+        devices[number].run(steps, arrivals, recurs=recurs)
     return [max(ends) for ends in zip(*(device.ends for device in devices.values()), strict=True)]
 
 
@@ -73,15 +75,18 @@ class Device:
     written_at: dict[tuple[int, int], int] = field(default_factory=dict)
     ends: list[int] = field(default_factory=list)
 
-    def run(self, steps: int, arrivals: Mapping[tuple[int, int], int]) -> None:
+    def run(self, steps: int, arrivals: Mapping[tuple[int, int], int], *, recurs: bool = True) -> None:
         chains = self.program.chains("body")
         issues = issue_cycles(self.machine, self.program.body)
-        issued = self.machine.invocation_cycles
+        issued = 0
         for step in range(steps):
             issued += self.machine.loop_cycles
+            if step == 0 or not recurs:
+                issued += self.machine.invocation_cycles
             for number, (chain, cycles) in enumerate(zip(chains, issues, strict=True)):
                 issued += cycles
-                waits = [issued, arrivals.get((step, number), 0), *self.hazards(chain)]
+                waits = [issued, *self.hazards(chain)]
+                waits.append(arrivals[step, number] if (step, number) in arrivals else self.arrive(chain))
                 self.written_at[step, number] = self.execute(chain, self.take("HDD", max(waits), 1))
             self.ends.append(self.written_at[step, len(chains) - 1])
 
@@ -90,6 +95,14 @@ class Device:
         begin = max(ready, self.free.get(unit, 0))
         self.free[unit] = begin + cycles
         return begin
+
+    def arrive(self, chain: Chain) -> int:
+        """When what a chain reads from the host is there: rule 8."""
+        if chain.read.opcode is not Opcode.V_RD or chain.read.memory is not Memory.NETQ:
+            return 0
+        vectors = chain.window.packed_entries if chain.window else chain.cols
+        cycles = self.machine.link_cycles(vectors)
+        return self.take("NETQ", 0, cycles) + cycles
 
     def hazards(self, chain: Chain) -> Iterator[int]:
         for access in chain.accesses:

@@ -236,3 +236,17 @@ def test_layers_beyond_all_devices_are_refused() -> None:
         "the layers together need 24 tiles of 4 x 4 in MatrixRf on 3 devices, bw-s10 has 15 on each of 2; "
         "set devices, choose a larger machine or fewer layers"
     )
+
+
+def test_layers_without_state_may_stay_on_the_host() -> None:
+    dense = Dense(
+        name="d",
+        kind="Gemm",
+        inputs=("x",),
+        outputs=("y",),
+        weights=np.ones((2, 3), np.float32),
+        bias=np.ones(2),
+    )
+    assert BW_S10.verdict(dense) == Verdict(True)
+    why = "feed_forward=false leaves it to the host"
+    assert replace(BW_S10, feed_forward=False).verdict(dense) == Verdict(False, why)

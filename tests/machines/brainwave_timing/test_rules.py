@@ -142,7 +142,7 @@ def test_what_another_device_needs_takes_the_link_and_a_hop() -> None:
         1: DeviceProgram(("b",), Assembled(COPY, {}), ("a",), ("b",)),
     }
     part = timing.loop_part(machine, loop_of(programs), 3)
-    written = 5 + 5 + WRITTEN
+    written = 8 + 5 + WRITTEN  # the input, too, takes 8 cycles to come in
     first = written + 8 + 25 + 5 + WRITTEN
     # steps of the first device end every 5 cycles, but the link takes 8 for each
     assert part.step_cycles.cumsum().tolist() == [first, first + 8, first + 16]
@@ -154,3 +154,18 @@ def test_a_loop_fed_by_another_device_begins_a_hop_later() -> None:
     here, afar = (replace(loop_of(programs), is_fed_from_afar=flag) for flag in (False, True))
     cycles = [timing.loop_part(NPU, loop, 4).cycles for loop in (here, afar)]
     assert cycles[1] - cycles[0] == NPU.hop_cycles
+
+
+def test_inputs_come_in_ahead_at_the_rate_of_the_port() -> None:
+    machine = replace(NPU, clock_hz=250e6, link_gbit_per_s=4.0)  # a vector takes 8 cycles
+    program = DeviceProgram(("a",), Assembled(COPY, {}), ("",), ("a",))
+    part = timing.loop_part(machine, loop_of({0: program}), 3)
+    assert part.step_cycles.cumsum().tolist() == [8 * n + 5 + WRITTEN for n in (1, 2, 3)]
+    assert part.busy_cycles["NETQ"] == 24
+
+
+def test_where_nothing_recurs_every_step_is_a_request() -> None:
+    invoked = replace(NPU, invocation_cycles=1000)
+    loop = loop_of({0: DeviceProgram(("a",), Assembled(COPY, {}), ("",), ("a",))})
+    once, each = (timing.loop_part(invoked, loop, 4, recurs=recurs).cycles for recurs in (True, False))
+    assert each - once == 3 * 1000

@@ -134,6 +134,11 @@ class Brainwave(Machine):
         doc="Weights of feed-forward networks may stream from DRAM; 0: they do not",
         source=OURS,
     )
+    feed_forward: bool = option(
+        True,
+        doc="Also take layers that keep no state; else only recurrent ones, and the host keeps the others in float32",
+        source=OURS,
+    )
     devices: int = option(
         8, doc="Devices that a network may take, one behind the other", source=f"{OURS}; one rack has dozens"
     )
@@ -251,6 +256,8 @@ class Brainwave(Machine):
     def verdict(self, layer: Layer, place: Place = NOWHERE) -> Verdict:
         """Recurrent layers with sigmoid, tanh and relu; dense and convolutional ones, pooling, and what is done to each
         element of their outputs."""
+        if not isinstance(layer, Recurrent) and not self.feed_forward:
+            return Verdict(False, "feed_forward=false leaves it to the host")
         if not isinstance(layer, Recurrent):
             why = layer_compiler.why_not(self, layer, place)
             return Verdict(not why, why)

@@ -1,13 +1,13 @@
 """Cycles of the Brainwave NPU: a scalar core that issues chains, and one linear pipeline that they flow through.
 
 Units: NIOS (the scalar core), HDD (hierarchical decode and dispatch), MVM (the tile engines), MFU0, MFU1, ..., and VRF
-(write-back into register files or the network queue; it ends the steps); DRAM where weights stream; LINK between
-devices. A task is a chain in a step. Every chain passes every unit in program order, DRAM and LINK apart; where it has
-nothing to do it takes no time.
+(write-back into register files or the network queue; it ends the steps); NETQ (the network port, inputs only); DRAM
+where weights stream; LINK between devices. A task is a chain in a step. Every chain passes every unit in program order,
+NETQ, DRAM and LINK apart; where it has nothing to do it takes no time.
 
 1. NIOS issues a chain's instructions (the s_wr before it and its end_chain included), one each issue_cycles, and takes
    loop_cycles more in every step of a loop. It never waits for the pipeline: the queue between them is long enough not
-   to matter. A run begins invocation_cycles late.
+   to matter. A run begins invocation_cycles late; where nothing recurs, every step is a request of its own and does.
 2. HDD dispatches one chain a cycle, once its last instruction is issued and every vector and tile that it reads has
    been written: a read-after-write hazard stalls the issue, as in the FCCM 2019 replica. The chain enters the pipeline
    dispatch_cycles later.
@@ -23,8 +23,11 @@ nothing to do it takes no time.
 7. What another device or loop needs holds LINK for its bits at the rate of the network port, as soon as it is written
    to NetQ, and can be read there a hop later. Devices work on different steps at the same time; a stretch of 1,024
    steps begins when the one before has ended on all of them.
+8. What comes from the host holds NETQ for its bits at the rate of the network port, from the beginning of the run on
+   one vector of inputs after another; a chain that reads it is dispatched when it is there. Outputs take no time
+   but that in invocation_cycles.
 
-Inputs are in the queue when they are asked for, pinned weights in the MatrixRf: a run does not include the preamble.
+Pinned weights are in the MatrixRf: a run does not include the preamble.
 
 Why loop_cycles: the published steps take 632 to 636 cycles for GRUs of 1,024 to 2,048 units, whose products take 120 to
 360, and, the invocation taken off, 14 to 66 more for LSTMs, whose programs have eleven instructions more. So they hang
@@ -33,7 +36,7 @@ on the issue. Longer stages instead, however long, miss the published latencies 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -66,16 +69,22 @@ class Hazard:
 
 
 def timeline(machine: Brainwave, loops: Sequence[tuple[Loop, int]]) -> Timeline:
-    """When every unit worked on the loops of a run, so many steps each. One invocation serves all."""
+    """When every unit worked on the loops of a run, so many steps each. One invocation serves all loops."""
     invoked = replace(machine, invocation_cycles=0)
-    parts = (loop_part(invoked if number else machine, *loop) for number, loop in enumerate(loops))
+    recurs = any(resident.is_recurrent for loop, _ in loops for resident in loop.residents)
+    parts = (
+        loop_part(invoked if number else machine, loop, steps, recurs=recurs)
+        for number, (loop, steps) in enumerate(loops)
+    )
     return Timeline(machine.clock_hz, tuple(parts))
 
 
-def loop_part(machine: Brainwave, loop: Loop, steps: int) -> Part:
-    """When every unit of all devices worked on so many steps of a loop."""
+def loop_part(machine: Brainwave, loop: Loop, steps: int, *, recurs: bool = True) -> Part:
+    """When every unit of all devices worked on so many steps of a loop. recurs: one invocation serves all steps."""
     late = machine.hop_cycles if loop.is_fed_from_afar else 0
-    devices = Devices(replace(machine, invocation_cycles=machine.invocation_cycles + late), loop)
+    devices = Devices(
+        replace(machine, invocation_cycles=machine.invocation_cycles + late), loop, recurs=recurs
+    )
     return simulate(loop.name, steps, devices.graph, stretch=STRETCH_STEPS, detail_steps=DETAIL_STEPS)
 
 
@@ -160,18 +169,31 @@ class Units:
 
 class Body:
     """What the chains of a body take in each unit, int64 [chains] each: cycles that they hold it, and cycles until
-    the next unit can begin. `suffix`: behind the names of the units."""
+    the next unit can begin. `suffix`: behind the names of the units; `linked`: chains whose input comes over LINK;
+    `recurs`: one invocation serves all steps."""
 
-    def __init__(self, machine: Brainwave, program: BwProgram, suffix: str = "") -> None:
-        self.machine, self.suffix = machine, suffix
+    def __init__(
+        self,
+        machine: Brainwave,
+        program: BwProgram,
+        suffix: str = "",
+        *,
+        linked: Collection[int] = (),
+        recurs: bool = True,
+    ) -> None:
+        self.machine, self.suffix, self.recurs = machine, suffix, recurs
         self.chains = program.chains("body")
+        self.arrivals = _array(
+            0 if number in linked else machine.link_cycles(_entries_from_netq(chain))
+            for number, chain in enumerate(self.chains)
+        )
         self.moves_tiles = np.array([chain.moves_matrix for chain in self.chains])
         self.beats = _array(0 if c.moves_matrix else machine.beats(c.entries_written) for c in self.chains)
         self.loads = _array(machine.load_cycles(c.entries_read) if c.moves_matrix else 0 for c in self.chains)
         ends = [at + 1 for at, one in enumerate(program.body) if one.opcode is Opcode.END_CHAIN]
         after_the_last = len(program.body) - ends[-1]  # s_wr that the next step's first chain waits for
         self.issue = np.diff(ends, prepend=-after_the_last) * machine.issue_cycles
-        self.issue[:1] += machine.loop_cycles
+        self.issue[:1] += machine.loop_cycles + (0 if recurs else machine.invocation_cycles)
         products = [_product(machine, chain) for chain in self.chains]
         self.product, self.product_latency = (_array(column) for column in zip(*products, strict=True))
         found = hazards(self.chains)
@@ -194,8 +216,12 @@ class Body:
             return number
 
         dram = self._dram(graph, step)
+        arriving = np.resize(self.arrivals, len(step))
+        netq = graph.unit(f"NETQ{self.suffix}", arriving, arriving, step)
         nios = unit("NIOS", self.issue, self.issue)
         hdd = unit("HDD", 1, machine.dispatch_cycles, after="issue")
+        inputs = np.flatnonzero(arriving)
+        graph.wait(hdd, inputs, netq, inputs, reason="input")
         mvm = unit("MVM", self.product, self.product_latency, after="dispatch")
         for mfu in range(machine.mfus):
             operations = self._operations(mfu)
@@ -203,7 +229,7 @@ class Body:
             unit(f"MFU{mfu}", np.where(operations, self.beats, 0), latency, after="vector")
         vrf = unit("VRF", self.beats, self.beats - 1 + machine.write_back_cycles, after="vector")
 
-        begins = np.zeros(int(first == 0 < last), np.int64)
+        begins = np.zeros(int(first == 0 < last and self.recurs), np.int64)
         graph.wait(nios, begins, nios, BEGIN, lag=machine.invocation_cycles, reason="invocation")
         self._wait(graph, hdd, vrf, self.of_vectors, last - first, reason="hazard")
         if dram is not None:
@@ -252,16 +278,31 @@ class Body:
 class Devices:
     """The bodies of a loop on all its devices, and what passes between them."""
 
-    def __init__(self, machine: Brainwave, loop: Loop) -> None:
+    def __init__(self, machine: Brainwave, loop: Loop, *, recurs: bool = True) -> None:
         self._machine, self._programs = machine, loop.programs
         several = len(loop.programs) > 1
         self._bodies = {
-            device: Body(machine, program.assembled.program, f" {device}" if several else "")
+            device: Body(
+                machine,
+                program.assembled.program,
+                f" {device}" if several else "",
+                linked=self._linked(device),
+                recurs=recurs,
+            )
             for device, program in loop.programs.items()
         }
         self._transfers = [
             (source, target) for source in loop.programs for target in loop.programs if source < target
         ]
+
+    def _linked(self, device: int) -> list[int]:
+        """The chains whose input another device makes, in the same step."""
+        program = self._programs[device]
+        if len(self._programs) == 1:
+            return []
+        taken = _through_netq(program.assembled.program.chains("body"), program.arrivals, is_write=False)
+        made = {name for other, sent in self._programs.items() if other < device for name in sent.departures}
+        return [chain for name in made & taken.keys() for chain in taken[name]]
 
     def graph(self, first: int, last: int) -> TaskGraph:
         """The tasks of steps `first` up to, not including, `last`."""
@@ -323,6 +364,15 @@ def _through_netq(body: Sequence[Chain], names: Sequence[str], *, is_write: bool
     for name, chain in zip(names, chains, strict=True):
         found.setdefault(name, []).append(chain)
     return found
+
+
+def _entries_from_netq(chain: Chain) -> int:
+    """Native vectors that a chain takes from NetQ."""
+    return sum(
+        access.entries
+        for access in chain.accesses
+        if access.memory is Memory.NETQ and not access.is_write and not access.moves_tiles
+    )
 
 
 def _product(machine: Brainwave, chain: Chain) -> tuple[int, int]:
