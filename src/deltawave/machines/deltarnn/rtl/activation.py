@@ -163,9 +163,7 @@ class Activation(wiring.Component):
         number = self.shape.cell.activation
         fraction, new = number.fraction_bits, []
         for lane, (u_, c_, h_) in enumerate(zip(u, c, h, strict=True)):
-            one_less = Signal(signed(self.bits + 2), name=f"one_less_u{lane}")
-            m.d.comb += one_less.eq((1 << fraction) - u_)
-            fresh = round_shift(m, one_less * c_, fraction, f"fresh{lane}")
+            fresh = round_shift(m, ((1 << fraction) - u_) * c_, fraction, f"fresh{lane}")
             old = round_shift(m, u_ * h_, fraction, f"old{lane}")
             new.append(narrowed(m, fresh + old, number, f"h{lane}"))
         return new

@@ -72,10 +72,9 @@ class Lookup:
         table, name = self._table, f"{self._name}_{self._ports}"
         self._ports += 1
         port = self._memory.read_port(domain="comb")
-        index = Signal(signed(len(value) + 2), name=f"{name}_index")
-        m.d.comb += index.eq(
-            Mux(value < table.first, 0, Mux(value > table.last, len(table.values) - 1, value - table.first))
-        )
+        last = len(table.values) - 1
+        index = Signal(range(last + 1), name=f"{name}_index")
+        m.d.comb += index.eq(Mux(value < table.first, 0, Mux(value > table.last, last, value - table.first)))
         result = Signal(signed(self._bits), name=name)
         m.d.comb += [port.addr.eq(index), result.eq(port.data)]
         return result
