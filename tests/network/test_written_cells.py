@@ -143,3 +143,18 @@ def test_a_scan_whose_counter_is_read_stays() -> None:
     network = load(counting)
     assert network.recurrent == ()
     assert network.layers[0].why == "its body is not a plain LSTM, GRU or RNN cell"  # type: ignore[attr-defined]
+
+
+def test_the_only_input_of_a_network_is_no_state() -> None:
+    square = np.full((4, 4), 0.5, np.float32)
+    nodes = [
+        node("MatMul", ["x", "r"], ["direct"]),
+        node("MatMul", ["x", "a"], ["inner"]),
+        node("Tanh", ["inner"], ["bent"]),
+        node("MatMul", ["bent", "b"], ["outer"]),
+        node("Add", ["direct", "outer"], ["sum"]),
+        node("Relu", ["sum"], ["y"]),
+    ]
+    x, y = (value(name, ["T", 1, 4]) for name in "xy")
+    network = load(model(nodes, [x], [y], constants(r=square, a=square, b=square)))
+    assert (network.recurrent, network.states, len(network.inputs)) == ((), (), 1)

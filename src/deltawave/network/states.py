@@ -58,7 +58,12 @@ class ReturnPaths:
         self._left = _MOST_WORK // max(len(editor.nodes), 1)
 
     def comes_back(self, before: str, after: str) -> bool:
-        """Whether every element of `after` reaches an output whose input brings it back to its place in `before`."""
+        """Whether every element of `after` reaches an output whose input brings it back to its place in `before`.
+
+        The only input of a network is no state, if it is not declared to be one: nothing would be left to work on.
+        """
+        if len(self._editor.inputs) == 1 and not self._declared:
+            return False
         if before not in self._inputs.numbers or not self._left:
             return False
         self._left -= 1
