@@ -110,16 +110,21 @@ def _manifest(members: Mapping[str, bytes], place: str) -> Manifest:
 def _program(manifest: Manifest, members: Mapping[str, bytes], place: str) -> Program:
     network = replace(load(members[NETWORK], states=manifest.states), name=manifest.network)
     machine = _machine(manifest.machine, place)
-    verdicts = {name: verdict for name, (verdict, _) in look(network, machine).items()}
+    looked_at = look(network, machine)
+    verdicts = {name: verdict for name, (verdict, _) in looked_at.items()}
     cells: dict[str, Compiled] = {}
     for number, name in enumerate(manifest.cells):
         member = _cell_member(number)
         cells[name] = machine.restore(name, read_npz(members[member], f"{member} in {place}"))
     program = Program(network, machine, verdicts, cells, calibrated=manifest.calibrated)
-    if list(cells) != [name for layer in program.taken for name in layer.cell_names]:
+    wanted = [(name, layer) for layer in program.taken for name in layer.cell_names]
+    if list(cells) != [name for name, _ in wanted] or not all(
+        machine.is_made_for(cells[name], layer, looked_at[layer.name][1]) for name, layer in wanted
+    ):
         raise ProgramError(
             f"{place} was made for other layers than {machine.name} takes; compile the network again"
         )
+    machine.check(list(cells.values()))
     return program
 
 

@@ -166,3 +166,15 @@ def test_invented_sources_do_no_harm(drawn: tuple[Network, tuple[int, ...]], dat
     assert forged.run(x).timeline.cycles > 0
     assert forged.listing().startswith("program ")
     program.machine.check(list(cells.values()))
+
+
+def test_parts_of_other_sizes_than_the_network_has_are_refused() -> None:
+    program = compile_network(every_kind(), SMALL)
+    name, part = next((n, p) for n, p in program.cells.items() if isinstance(p, BrainwaveLayer))
+    other = replace(part, shape=replace(part.shape, window=replace(part.shape.window, row_stride=2)))
+    forged = replace(program, cells={**program.cells, name: other})
+    with pytest.raises(ProgramError) as refusal:
+        program_from(program_bytes(forged), "p.dwp")
+    assert str(refusal.value) == (
+        f"p.dwp was made for other layers than {SMALL.name} takes; compile the network again"
+    )

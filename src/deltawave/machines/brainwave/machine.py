@@ -29,10 +29,11 @@ from deltawave.machines.brainwave import compile as compiler
 from deltawave.machines.brainwave import compile_layer as layer_compiler
 from deltawave.machines.brainwave import cost, critical_path, timing
 from deltawave.machines.brainwave.check import check
+from deltawave.machines.brainwave.compiled import BrainwaveCell
 from deltawave.machines.brainwave.grouping import Resident
 from deltawave.machines.brainwave.isa import Limits
 from deltawave.machines.brainwave.plan import Loop, entries_used, plan
-from deltawave.machines.brainwave.restore import restore, units
+from deltawave.machines.brainwave.restore import restore, unit, units
 from deltawave.network.flow import NOWHERE, Place
 from deltawave.network.layers import Cell, Conv, Dense, Layer, Recurrent
 from deltawave.numerics.block_float import BlockFloat
@@ -275,6 +276,14 @@ class Brainwave(Machine):
     def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Compiled:
         """The compiled part that `arrays` came from."""
         return restore(name, arrays)
+
+    def is_made_for(self, compiled: Compiled, layer: Layer, place: Place) -> bool:
+        """Whether a part of a program file has the sizes of the layer."""
+        part = unit(compiled)
+        if isinstance(layer, Recurrent) or isinstance(part, BrainwaveCell):
+            sizes = {(cell.inputs, cell.hidden) for cell in getattr(layer, "cells", ())}
+            return isinstance(part, BrainwaveCell) and (part.cell.inputs, part.cell.hidden) in sizes
+        return part.shape == layer_compiler.layer_shape(self, layer, place)
 
     def plan(self, cells: Sequence[Compiled]) -> tuple[Loop, ...]:
         """Which parts run together, and on which device."""
