@@ -1,0 +1,260 @@
+"""Muntaniala and Chipmunk: LSTM dies with stationary weights, alone or in an array (CICC 2018, TCSI 2021).
+
+Of both papers only abstracts are at hand. What they do not say is a parameter whose source says "ours" or how sure a
+recollection is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltawave.errors import CapacityError, OptionError
+from deltawave.hardware.cost import Cost
+from deltawave.hardware.timeline import Timeline
+from deltawave.kernels.stationary_lstm import Events
+from deltawave.machines.base import Activity, Compiled, CompiledCell, Machine, MachineFigure, Samples, Verdict
+from deltawave.machines.muntaniala import cost, timing
+from deltawave.machines.muntaniala.compile import compile_cell
+from deltawave.machines.muntaniala.compiled import MuntanialaCell, muntaniala_cell, restore
+from deltawave.machines.muntaniala.points import (
+    CHIPMUNK_FAST,
+    MUNTANIALA_POINTS,
+    POINTS,
+    OperatingPoint,
+    fastest_hz,
+)
+from deltawave.network.flow import NOWHERE, Place
+from deltawave.network.layers import Cell, Layer, Recurrent
+from deltawave.options import option
+
+SPLIT = "[recall 55%] weights, x, h of 8 bits, accumulators and c of 16; the abstract says 8/16 bit"
+TABLED = ("sigmoid", "tanh", "hard_sigmoid")
+CALIBRATED = "ours, calibrated: 192 units on 2 x 2 dies take 330 us at 10 MHz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Muntaniala(Machine):
+    """LSTM dies with all parameters on chip, alone or in a systolic array."""
+
+    silicon: Literal["chipmunk", "muntaniala"] = option(
+        "muntaniala", doc="Whose published operating points give the energy of a die"
+    )
+    clock_hz: float = option(
+        MUNTANIALA_POINTS[-1].clock_hz,
+        unit="Hz",
+        doc="Clock frequency",
+        source="[derived] 30.53 GOP/s over 2 * 96 operations",
+    )
+    voltage_v: float = option(1.24, unit="V", doc="Voltage of the dies", source="Chipmunk's [recall 85%]")
+    dies: int = option(
+        48, doc="Dies, all layers together", source="[derived] 3 layers of 384 with 123 inputs"
+    )
+    layers: Literal["side-by-side", "in-turn"] = option(
+        "side-by-side",
+        doc="Layers on dies of their own, or all in turn on the same dies, whole sequences at a time",
+        source="ours",
+    )
+    units: int = option(96, doc="LSTM units of a die, each with a multiplier", source="[text-ai]; [derived]")
+    sram_bytes: int = option(81_600, unit="B", doc="Memory of a die", source="[recall 80%] 82 kB")
+    weight_bits: int = option(8, unit="bit", doc="Width of a weight", source=SPLIT)
+    bias_bits: int = option(8, unit="bit", doc="Width of a bias", source="[text-ai] of Chipmunk")
+    state_bits: int = option(8, unit="bit", doc="Width of x and h", source=SPLIT)
+    accumulator_bits: int = option(
+        16, unit="bit", doc="Width of accumulators, partial sums and c", source=SPLIT
+    )
+    headroom: float = option(
+        1.5, doc="Accumulators and c hold so many times the largest value of calibration", source="ours"
+    )
+    table_fraction_bits: int = option(
+        12, unit="bit", doc="Fraction bits of what sigmoid and tanh take and give", source="ours"
+    )
+    table_step_bits: int = option(
+        8, unit="bit", doc="Sigmoid and tanh come in steps of 2^-bits", source="ours"
+    )
+    bias_cycles: int = option(4, unit="cycle", doc="Adding the biases, a gate each", source="ours")
+    table_cycles: int = option(1, unit="cycle", doc="A look-up of sigmoid or tanh", source="ours")
+    link_bits: int = option(8, unit="bit", doc="Width of a link between chips", source="ours")
+    link_word_cycles: int = option(
+        3, unit="cycle", doc="Cycles of the link's clock for a word and its handshake", source=CALIBRATED
+    )
+    link_clock_hz: float | None = option(
+        None, unit="Hz", doc="Clock of the links; none: that of the dies", source="ours"
+    )
+    link_pj_per_bit: float = option(
+        122.0,
+        unit="pJ",
+        doc="Energy of a bit from chip to chip",
+        source="ours, calibrated: what the dies leave of the prototype's 9.0 mW",
+    )
+    hop_cycles: int = option(1, unit="cycle", doc="From one die to the next", source="ours")
+    waiting_share: float = option(
+        1.0, doc="Energy of a die's cycle without products, over that of one with", source="ours: no gating"
+    )
+
+    def __post_init__(self) -> None:
+        _check_range(self.name, "dies", self.dies, 1, 1 << 20)
+        _check_range(self.name, "units", self.units, 1, 1 << 12)
+        _check_range(self.name, "sram_bytes", self.sram_bytes, 1, 1 << 40)
+        _check_range(self.name, "link_bits", self.link_bits, 1, 1 << 16)
+        for name in ("weight_bits", "state_bits"):
+            _check_range(self.name, name, getattr(self, name), 2, 8)
+        _check_range(self.name, "bias_bits", self.bias_bits, 2, 16)
+        _check_range(self.name, "accumulator_bits", self.accumulator_bits, 10, 32)
+        _check_range(self.name, "headroom", self.headroom, 1.0, 64.0)
+        _check_range(self.name, "table_fraction_bits", self.table_fraction_bits, 4, 14)
+        _check_range(self.name, "table_step_bits", self.table_step_bits, 1, self.table_fraction_bits)
+        for name in ("bias_cycles", "hop_cycles"):
+            _check_range(self.name, name, getattr(self, name), 0, 1 << 20)
+        for name in ("table_cycles", "link_word_cycles"):
+            _check_range(self.name, name, getattr(self, name), 1, 1 << 20)
+        _check_range(self.name, "link_pj_per_bit", self.link_pj_per_bit, 0.0, 1e6)
+        _check_range(self.name, "waiting_share", self.waiting_share, 0.0, 1.0)
+        if self.link_clock_hz is not None:
+            _check_range(self.name, "link_clock_hz", self.link_clock_hz, 1.0, 1e12)
+        self._check_point()
+
+    def _check_point(self) -> None:
+        volts = [point.voltage_v for point in self.points]
+        _check_range(self.name, "voltage_v", self.voltage_v, volts[0], volts[-1])
+        fastest = fastest_hz(self.points, self.voltage_v)
+        if not 0 < self.clock_hz <= fastest * (1 + 1e-9):
+            raise OptionError(
+                f"{self.name}: clock_hz = {self.clock_hz:g} is out of range; at {self.voltage_v:g} V it goes up to "
+                f"{fastest:g}; set voltage_v, or a slower clock"
+            )
+
+    @property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """The published operating points, lowest voltage first."""
+        return POINTS[self.silicon]
+
+    def link_cycles(self, bits: int) -> int:
+        """Cycles of the dies that a transfer between chips takes."""
+        cycles = -(-bits // self.link_bits) * self.link_word_cycles
+        return cycles if self.link_clock_hz is None else ceil(cycles * self.clock_hz / self.link_clock_hz)
+
+    def die_bits(self, slices: tuple[int, int, int]) -> int:
+        """Bits of weights, biases and peepholes of a die with so many neurons, inputs and states."""
+        neurons, inputs, states = slices
+        weights = timing.GATES * (inputs + states) + timing.PEEPHOLES
+        return neurons * (weights * self.weight_bits + timing.GATES * self.bias_bits)
+
+    def memory_bits(self, slices: tuple[int, int, int]) -> int:
+        """Bits that a die keeps: its parameters, c of its neurons, two buffers of x, one of h."""
+        neurons, inputs, states = slices
+        return (
+            self.die_bits(slices) + neurons * self.accumulator_bits + (2 * inputs + states) * self.state_bits
+        )
+
+    def verdict(self, layer: Layer, place: Place = NOWHERE) -> Verdict:
+        """LSTM layers, with and without peepholes, one or two directions."""
+        if not isinstance(layer, Recurrent):
+            return Verdict(False, "runs LSTM layers only; everything else stays on the host")
+        reasons = [self._why_not(cell) for cell in layer.cells]
+        return Verdict(not any(reasons), next(filter(None, reasons), ""))
+
+    def _why_not(self, cell: Cell) -> str:
+        if cell.kind != "lstm":
+            return (
+                f"the units of its dies compute LSTM cells; there is no data path for a {cell.kind.upper()}"
+            )
+        untabled = [name for name in cell.activations if name not in TABLED]
+        if untabled:
+            return f"no table for the activation {untabled[0]}"
+        if cell.clip is not None:
+            return "no clipping of pre-activations"
+        if cell.couples_input_forget:
+            return "input and forget gates are separate"
+        return ""
+
+    def compile(self, name: str, cell: Cell, samples: Samples, place: Place = NOWHERE) -> CompiledCell:
+        """Quantise one direction of a layer."""
+        return compile_cell(self, name, cell, samples, place.feeds[0].source)
+
+    def restore(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> CompiledCell:
+        """The compiled cell that `arrays` came from."""
+        return restore(name, arrays)
+
+    def check(self, cells: Sequence[Compiled]) -> None:
+        """Every layer lies on an array of dies, all of them if they lie side by side, and every tile fits its die."""
+        tilings = {cell.name: muntaniala_cell(cell).tiling for cell in cells}
+        for name, tiling in tilings.items():
+            if tiling.tiles > self.dies:
+                raise CapacityError(
+                    f"{name} needs {tiling.rows} x {tiling.columns} = {tiling.tiles} dies of {self.units} units, "
+                    f"{self.name} has {self.dies}; set dies, or larger units"
+                )
+            self._check_memory(name, self.memory_bits(tiling.fullest))
+        total = sum(tiling.tiles for tiling in tilings.values())
+        if self.layers == "side-by-side" and total > self.dies:
+            raise CapacityError(
+                f"the layers side by side need {total} dies, {self.name} has {self.dies}; set dies, or "
+                "layers=in-turn"
+            )
+
+    def _check_memory(self, name: str, bits: int) -> None:
+        if bits > 8 * self.sram_bytes:
+            raise CapacityError(
+                f"{name} needs {bits / 8e3:.1f} kB on a die, {self.name} has {self.sram_bytes / 1e3:.1f} kB; set "
+                "sram_bytes, fewer units or fewer bits"
+            )
+
+    def timeline(self, cells: Sequence[Compiled], activity: Activity) -> Timeline:
+        """When every unit worked."""
+        return timing.timeline(self, _own(cells), activity)
+
+    def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
+        """Energy, area and traffic."""
+        return cost.cost(self, _own(cells), activity, timeline)
+
+    def dies_used(self, cells: Sequence[Compiled]) -> int:
+        """Dies that layers lie on."""
+        tiles = [cell.tiling.tiles for cell in _own(cells)]
+        return sum(tiles) if self.layers == "side-by-side" else max(tiles)
+
+    def figures(self, cells: Sequence[Compiled], activity: Activity) -> tuple[MachineFigure, ...]:
+        """Dies, how full they are, how often numbers did not fit, and how long links and dies wait for each other."""
+        own = _own(cells)
+        events = [Events.of(cell.cell, activity[cell.name]) for cell in own if cell.name in activity]
+        counted = {
+            "accumulators wrapped": ("accumulators", "sums outside of the accumulators"),
+            "inputs saturated": ("x", "values of x beyond the calibrated format"),
+            "states c saturated": ("c", "values of c beyond the calibrated format"),
+            "states h saturated": ("h", "values of h beyond the format"),
+        }
+        parameters = sum(timing.GATES * c.cell.hidden * (c.cell.inputs + c.cell.hidden) for c in own)
+        room = sum(cell.tiling.tiles for cell in own) * timing.GATES * self.units * 2 * self.units
+        compute, transfer = timing.shares(timing.timeline(self, own, activity))
+        return (
+            MachineFigure("dies", self.dies_used(cells), "die", "tiles of units x (units of x + units of h)"),
+            MachineFigure("tiles filled", parameters / room, "share", "weights over places for weights"),
+            MachineFigure("time in dies", compute, "share", "MAC and ELEM, of the critical path"),
+            MachineFigure("time in links", transfer, "share", "IN, ROW and OUT, of the critical path"),
+            *(
+                MachineFigure(name, sum(int(getattr(e, field).sum()) for e in events), "", source)
+                for name, (field, source) in counted.items()
+            ),
+        )
+
+
+def _own(cells: Sequence[Compiled]) -> list[MuntanialaCell]:
+    return [muntaniala_cell(cell) for cell in cells]
+
+
+def _check_range(machine: str, name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise OptionError(f"{machine}: {name} = {value:g} is out of range; it goes from {low:g} to {high:g}")
+
+
+CHIPMUNK = Muntaniala(
+    name="chipmunk",
+    silicon="chipmunk",
+    clock_hz=CHIPMUNK_FAST.clock_hz,
+    dies=75,
+)
+MUNTANIALA = Muntaniala(name="muntaniala")
+PROTOTYPE = replace(MUNTANIALA, name="muntaniala-2x2", dies=4, clock_hz=10e6, voltage_v=0.75)
