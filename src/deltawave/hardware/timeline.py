@@ -21,7 +21,7 @@ class Part:
     """One unit of work (a layer, or one direction of it) over a run.
 
     step_cycles: int64 [steps]; busy_cycles by unit; stall_cycles by (unit, what it waited for); `detail`: the
-    first steps task by task.
+    first steps task by task. `items`: names of what the tasks' items number; without them, items are columns.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Part:
     busy_cycles: Mapping[str, int]
     stall_cycles: Mapping[tuple[str, str], int]
     detail: Schedule
+    items: Sequence[str] = ()
 
     @property
     def cycles(self) -> int:
@@ -104,7 +105,15 @@ class Timeline:
         target.write_bytes(write(self.units, self.slices()))
 
 
-def simulate(name: str, steps: int, graph_of: GraphOfSteps, *, stretch: int, detail_steps: int) -> Part:
+def simulate(
+    name: str,
+    steps: int,
+    graph_of: GraphOfSteps,
+    *,
+    stretch: int,
+    detail_steps: int,
+    items: Sequence[str] = (),
+) -> Part:
     """Time the steps of one unit of work, `stretch` steps at a time; `detail_steps` of them are kept task by
     task."""
     detail = graph_of(0, min(steps, detail_steps)).solve()
@@ -120,7 +129,7 @@ def simulate(name: str, steps: int, graph_of: GraphOfSteps, *, stretch: int, det
         ends.append(schedule.step_ends())
         begin, free = int(ends[-1][-1]), schedule.free(free)
     all_ends: Cycles = np.concatenate(ends)
-    return Part(name, all_ends[1:] - all_ends[:-1], busy, stalls, detail)
+    return Part(name, all_ends[1:] - all_ends[:-1], busy, stalls, detail, items)
 
 
 def _slices(part: Part, step: int, cycle: int) -> list[Slice]:
@@ -137,6 +146,12 @@ def _slices(part: Part, step: int, cycle: int) -> list[Slice]:
         ):
             if release == start:
                 continue
-            what = f"{part.name} step {step}" if item < 0 else f"{part.name} step {step} column {item}"
-            slices.append(Slice(unit.name, what, int(start), int(release)))
+            slices.append(Slice(unit.name, _what(part, step, int(item)), int(start), int(release)))
     return slices
+
+
+def _what(part: Part, step: int, item: int) -> str:
+    """A task in words."""
+    if item < 0:
+        return f"{part.name} step {step}"
+    return f"{part.items[item]} step {step}" if part.items else f"{part.name} step {step} column {item}"

@@ -50,12 +50,14 @@ STARTS = (Opcode.V_RD, Opcode.M_RD, Opcode.S_WR)
 class Assembled:
     """A program, and where its names are: index and entries by index space (memory, MFU, of tiles) and name.
 
-    stays: the first entries of each index space, whose contents must outlast a step.
+    stays: the first entries of each index space, whose contents must outlast a step. owners: who wrote each chain of
+    the body, as the assembler was told.
     """
 
     program: BwProgram
     places: dict[tuple[Space, str], tuple[int, int]]
     stays: dict[Space, int] = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
 
     def index(self, memory: Memory, name: str, mfu: int = 0) -> int:
         """The first entry of a name in a memory of vectors."""
@@ -86,6 +88,7 @@ class Line:
     name: str = ""
     offset: int = 0
     whole: int = 0
+    owner: str = ""
     freed: tuple[tuple[Memory, str], ...] = ()
 
 
@@ -98,6 +101,7 @@ class Assembler:
         self._registers: dict[Register, int] = {}
         self._windows: list[Window] = []
         self._prefix, self._aliases = "", dict[str, str]()
+        self.owner = ""
         self._together: dict[tuple[Memory, str], str] = {}
 
     @contextmanager
@@ -235,7 +239,8 @@ class Assembler:
         _check_name(instruction, name)
         if instruction.opcode in STARTS:
             self._close_chain()
-        self._lines[self._section].append(Line(instruction, self._full(name), part.offset, part.whole))
+        line = Line(instruction, self._full(name), part.offset, part.whole, self.owner)
+        self._lines[self._section].append(line)
 
     def _close_chain(self) -> None:
         assert self._section is not None
@@ -258,7 +263,8 @@ class Assembler:
             allocator.used[DRAM, 0, True],
             windows,
         )
-        return Assembled(program, allocator.places, allocator.stays)
+        owners = tuple(expanded["body"][chain.first].owner for chain in program.chains("body"))
+        return Assembled(program, allocator.places, allocator.stays, owners)
 
 
 def _check_name(instruction: Instruction, name: str) -> None:

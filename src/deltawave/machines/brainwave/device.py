@@ -103,6 +103,7 @@ class _Writer:
             self._npu.m_wr(MATRIX_RF, f"{name}.W")
 
     def _write_group(self, number: int, group: Group) -> None:
+        self._npu.owner = group.root.name
         if isinstance(group.root.shape, CellShape):
             self._write_cell(group.root, group.root.shape)
         else:

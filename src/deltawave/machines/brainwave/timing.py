@@ -85,7 +85,14 @@ def loop_part(machine: Brainwave, loop: Loop, steps: int, *, recurs: bool = True
     devices = Devices(
         replace(machine, invocation_cycles=machine.invocation_cycles + late), loop, recurs=recurs
     )
-    return simulate(loop.name, steps, devices.graph, stretch=STRETCH_STEPS, detail_steps=DETAIL_STEPS)
+    return simulate(
+        loop.name,
+        steps,
+        devices.graph,
+        stretch=STRETCH_STEPS,
+        detail_steps=DETAIL_STEPS,
+        items=devices.owners,
+    )
 
 
 def part(machine: Brainwave, name: str, program: BwProgram, steps: int) -> Part:
@@ -170,7 +177,7 @@ class Units:
 class Body:
     """What the chains of a body take in each unit, int64 [chains] each: cycles that they hold it, and cycles until
     the next unit can begin. `suffix`: behind the names of the units; `linked`: chains whose input comes over LINK;
-    `recurs`: one invocation serves all steps."""
+    `recurs`: one invocation serves all steps; `first_item`: the item that the first chain's tasks have, if they do."""
 
     def __init__(
         self,
@@ -180,8 +187,10 @@ class Body:
         *,
         linked: Collection[int] = (),
         recurs: bool = True,
+        first_item: int | None = None,
     ) -> None:
         self.machine, self.suffix, self.recurs = machine, suffix, recurs
+        self.first_item, self.is_named = first_item or 0, first_item is not None
         self.chains = program.chains("body")
         self.arrivals = _array(
             0 if number in linked else machine.link_cycles(_entries_from_netq(chain))
@@ -206,18 +215,19 @@ class Body:
         machine = self.machine
         step = np.repeat(np.arange(first, last), len(self.chains))
         every = np.arange(len(step))
+        item = every % len(self.chains) + self.first_item if self.is_named else -1
 
         def unit(name: str, occupancy: Cycles | int, latency: Cycles | int, *, after: str = "") -> int:
             """A unit that takes each chain when the unit before it has handed it on."""
             held, handed_on = (np.resize(np.asarray(cycles), len(step)) for cycles in (occupancy, latency))
-            number = graph.unit(name + self.suffix, held, handed_on, step)
+            number = graph.unit(name + self.suffix, held, handed_on, step, item)
             if after:
                 graph.wait(number, every, number - 1, every, reason=after)
             return number
 
         dram = self._dram(graph, step)
         arriving = np.resize(self.arrivals, len(step))
-        netq = graph.unit(f"NETQ{self.suffix}", arriving, arriving, step)
+        netq = graph.unit(f"NETQ{self.suffix}", arriving, arriving, step, item)
         nios = unit("NIOS", self.issue, self.issue)
         hdd = unit("HDD", 1, machine.dispatch_cycles, after="issue")
         inputs = np.flatnonzero(arriving)
@@ -281,16 +291,18 @@ class Devices:
     def __init__(self, machine: Brainwave, loop: Loop, *, recurs: bool = True) -> None:
         self._machine, self._programs = machine, loop.programs
         several = len(loop.programs) > 1
-        self._bodies = {
-            device: Body(
+        self._bodies: dict[int, Body] = {}
+        self.owners: tuple[str, ...] = ()
+        for device, program in loop.programs.items():
+            self._bodies[device] = Body(
                 machine,
                 program.assembled.program,
                 f" {device}" if several else "",
                 linked=self._linked(device),
                 recurs=recurs,
+                first_item=len(self.owners) if program.assembled.owners else None,
             )
-            for device, program in loop.programs.items()
-        }
+            self.owners += program.assembled.owners
         self._transfers = [
             (source, target) for source in loop.programs for target in loop.programs if source < target
         ]
