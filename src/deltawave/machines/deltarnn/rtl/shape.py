@@ -5,6 +5,7 @@ to channel g mod channels and takes its turn g // channels there; a word is what
 channel a gate and weights on the chip; EdgeDRNN has one channel, and weights that stream in.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deltawave.errors import OptionError
@@ -164,36 +165,52 @@ def _deltarnn(machine: DeltaMachine, cell: QuantisedCell, name: str) -> CoreShap
 
 def check_shape(machine: DeltaMachine, shape: CoreShape) -> None:
     """Raise OptionError for parameters that no design of ours can meet."""
-
-    def need(is_met: bool, rule: str) -> None:
+    for is_met, rule in (*_number_rules(shape), *_time_rules(machine, shape), *_lane_rules(shape)):
         if not is_met:
             raise OptionError(f"{machine.name}: {rule}")
 
+
+Rules = Iterator[tuple[bool, str]]
+
+
+def _number_rules(shape: CoreShape) -> Rules:
     cell, bits = shape.cell, shape.cell.weight_bits + shape.cell.activation.bits
-    need(
+    yield (
         cell.accumulator_bits >= bits,
         f"accumulators of {cell.accumulator_bits} bits do not hold a product of {cell.weight_bits}-bit weights and "
         f"{cell.activation.bits}-bit values; set accumulator_bits = {bits} or more",
     )
-    need(
+
+
+def _time_rules(machine: DeltaMachine, shape: CoreShape) -> Rules:
+    is_edge = isinstance(machine, EdgeDRNN)
+    multiply = "mxv_latency_cycles" if isinstance(machine, DeltaRNN) else "mac_latency_cycles"
+    yield (
         shape.sum_latency_cycles >= SUM_STAGES,
-        f"sums after {shape.sum_latency_cycles} cycles; the RTL takes at least {SUM_STAGES}: weight, product, sum",
+        f"{multiply} = {shape.sum_latency_cycles}; the RTL takes at least {SUM_STAGES}: weight, product, sum",
     )
-    need(shape.close_latency_cycles >= 1, "values to send after 0 cycles; the RTL takes at least 1")
-    need(
-        shape.activation_interval_cycles >= shape.turns,
-        f"a group of neurons every {shape.activation_interval_cycles} cycles; the RTL reads the {shape.turns} gates of "
-        "a channel one after another: set more activation_cycles",
+    interval, tail = shape.activation_interval_cycles, shape.activation_tail_cycles
+    yield (
+        interval >= shape.turns,
+        f"activation_cycles = {interval}; the RTL reads the {shape.turns} gates of a neuron one after another: "
+        f"set activation_cycles = {shape.turns} or more",
     )
     latency = shape.turns - 1 + ACTIVATION_STAGES
-    need(
-        shape.activation_interval_cycles + shape.activation_tail_cycles >= latency,
-        f"an activation in {shape.activation_interval_cycles + shape.activation_tail_cycles} cycles; the RTL takes "
-        f"{latency}",
+    more = "activation_extra_groups" if is_edge else "activation_stages"
+    yield (
+        interval + tail >= latency,
+        f"a group of neurons is activated in {interval + tail} cycles; the RTL takes {latency}: set more {more}",
     )
-    need(
-        shape.lanes % shape.activation_lanes == 0,
-        f"activation_lanes = {shape.activation_lanes} do not divide the {shape.lanes} lanes of a channel",
+
+
+def _lane_rules(shape: CoreShape) -> Rules:
+    lanes, rate = shape.activation_lanes, shape.hidden_rate
+    yield (
+        shape.lanes % lanes == 0,
+        f"activation_lanes = {lanes} do not divide the {shape.lanes} multipliers of a gate",
     )
-    larger, smaller = sorted((shape.activation_lanes, shape.hidden_rate), reverse=True)
-    need(larger % smaller == 0, f"activation_lanes and hidden_rate: {smaller} does not divide {larger}")
+    larger, smaller = max(lanes, rate), min(lanes, rate)
+    yield (
+        larger % smaller == 0,
+        f"activation_lanes = {lanes} and {rate} states scanned in a cycle: {smaller} does not divide {larger}",
+    )
