@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deltawave import machines
     from deltawave.machines import Machine, machine
+    from deltawave.machines.hand_over import write_rtl
     from deltawave.machines.program import Program, Run
     from deltawave.machines.program import compile_network as compile
     from deltawave.machines.program_file import load_program, save_program
@@ -34,12 +35,13 @@ _HOMES = {
     "Report": "report.report", "measure": "report.report",
     "Sweep": "report.sweep", "sweep": "report.sweep",
     "compile": "machines.program:compile_network",
+    "write_rtl": "machines.hand_over",
     "load_program": "machines.program_file", "save_program": "machines.program_file",
 }  # fmt: skip
 __all__ = [
     "Comparison", "Machine", "Network", "Program", "Report", "Run", "Session", "Sweep",
     "compare", "compile", "from_torch", "load", "load_program", "machine", "machines", "measure", "save_program",
-    "sweep",
+    "sweep", "write_rtl",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ one line in the entry point group `deltawave.machines` (or a call of `machines.r
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from deltawave.hardware.timeline import Timeline
 from deltawave.network.flow import NOWHERE, Place
 from deltawave.network.layers import Cell, Layer, Recurrent
 from deltawave.options import Options, option
+
+if TYPE_CHECKING:
+    from deltawave.machines.program import Data, Program
 
 Floats = NDArray[np.float32]
 Activity = Mapping[str, NDArray[np.bool_]]
@@ -144,6 +147,14 @@ class Machine(Options, ABC):
     def is_made_for(self, compiled: Compiled, layer: Layer, place: Place) -> bool:
         """Whether a part of a program file, which is not trusted, has the sizes of the layer; True if nobody looks."""
         return True
+
+    writes_rtl: ClassVar[bool] = False
+    """Whether it has `rtl_files`."""
+
+    def rtl_files(self, program: "Program", data: "Data") -> Mapping[str, bytes]:
+        """Verilog, memory images and test benches of a program, by path; the benches' vectors are from a run of the
+        data. Raises OptionError for parameters without RTL, InputError, UnsupportedError, ToolError."""
+        raise NotImplementedError(f"{self.name} writes no RTL")
 
     @property
     def calibrates(self) -> bool:

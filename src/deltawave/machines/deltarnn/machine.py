@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,10 @@ from deltawave.numerics import Fixed
 from deltawave.numerics.fixed import Overflow
 from deltawave.numerics.tables import FUNCTIONS
 from deltawave.options import nearest, option
+from deltawave.rtl.tools import require
+
+if TYPE_CHECKING:
+    from deltawave.machines.program import Data, Program
 
 CellName = Literal["gru", "lstm", "rnn"]
 Q8_8 = "Q8.8: DeltaRNN [seed], EdgeDRNN's RTL and Spartus' training code [text]"
@@ -160,6 +164,15 @@ class DeltaMachine(Machine):
     def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic."""
         return cost.cost(self, cells, activity, timeline)
+
+    writes_rtl: ClassVar[bool] = True
+
+    def rtl_files(self, program: "Program", data: "Data") -> Mapping[str, bytes]:
+        """Verilog, memory images and test benches of a program, by path."""
+        require("amaranth", "rtl", "writing Verilog")
+        from deltawave.machines.deltarnn.rtl.hand_over import files
+
+        return files(program, data)
 
     @property
     def weight_store(self) -> Literal["BRAM", "DRAM"]:

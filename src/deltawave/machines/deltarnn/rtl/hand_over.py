@@ -1,0 +1,100 @@
+"""Everything a hardware engineer needs for the cells of a program: Verilog, memory images, test benches, constraints.
+
+Each cell has a folder of its own, named like its module; a README says how to use them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from deltawave.machines.deltarnn.compiled import delta_cell
+from deltawave.machines.deltarnn.machine import DeltaMachine
+from deltawave.machines.deltarnn.rtl.bench import Bench
+from deltawave.machines.deltarnn.rtl.constraints import constraints
+from deltawave.machines.deltarnn.rtl.design import legal_shape
+from deltawave.machines.deltarnn.rtl.readme import readme
+from deltawave.machines.deltarnn.rtl.record import record
+from deltawave.machines.deltarnn.rtl.shape import CoreShape
+from deltawave.machines.deltarnn.rtl.top import Top
+from deltawave.machines.program import Data, Program
+from deltawave.rtl.hex import hex_lines, packed
+from deltawave.rtl.verilog import to_verilog
+
+LONGEST_NAME = 48
+LINT = ("CASEINCOMPLETE", "CMPCONST", "UNSIGNED", "WIDTHEXPAND", "WIDTHTRUNC")
+QUIET = "".join(f"/* verilator lint_off {rule} */\n" for rule in LINT) + "`timescale 1ns / 1ps\n"
+"""Written Verilog relies on the rules of the language for widths and missing cases."""
+VECTORS = ("x", "h", "r*h")
+"""What columns are of, in the order of their numbers."""
+
+
+def files(program: Program, data: Data) -> Mapping[str, bytes]:
+    """All files by path; the vectors of the test benches are from a run of the data. Raises OptionError for parameters
+    that have no RTL, InputError, UnsupportedError for data that starts from a state, ToolError without the tools."""
+    machine = program.machine
+    assert isinstance(machine, DeltaMachine)
+    designs, streams = shapes(program), record(program, data)
+    found, benches = {}, {}
+    for name, shape in designs.items():
+        benches[name] = bench = Bench(machine, shape, Top(shape), streams[name])
+        texts = {f"{shape.name}.v": QUIET + to_verilog(bench.top, shape.name), **_texts(bench)}
+        contents = {**{path: text.encode() for path, text in texts.items()}, **_binaries(bench)}
+        found.update({f"{shape.name}/{path}": some for path, some in contents.items()})
+    return {"README.md": readme(program, benches).encode(), **found}
+
+
+def shapes(program: Program) -> Mapping[str, CoreShape]:
+    """The design of each cell, by the cell's name. Raises OptionError."""
+    machine = program.machine
+    assert isinstance(machine, DeltaMachine)
+    names = module_names(program.cells)
+    return {
+        name: legal_shape(machine, delta_cell(cell).cell, names[name]) for name, cell in program.cells.items()
+    }
+
+
+def module_names(cells: Mapping[str, object]) -> dict[str, str]:
+    """A module for each cell: its name as an identifier of Verilog, no keyword, no two alike."""
+    names: dict[str, str] = {}
+    for cell in cells:
+        plain = re.sub(r"\W+", "_", cell, flags=re.ASCII).strip("_")[-LONGEST_NAME:].strip("_")
+        stem = plain if plain[:1].isalpha() else f"cell_{plain}".rstrip("_")
+        alike = sum(1 for name in names.values() if re.fullmatch(rf"{re.escape(stem)}(_\d+)?_core", name))
+        names[cell] = f"{stem}_{alike + 1}_core" if alike else f"{stem}_core"
+    return names
+
+
+def _texts(bench: Bench) -> Mapping[str, str]:
+    images = bench.top.images
+    return {
+        **bench.files(),
+        **{f"memories/{image.name}.hex": hex_lines(image.words, image.lane_bits) for image in images},
+        **constraints(bench.shape.name, bench.machine.clock_hz),
+        **({"memories/columns.csv": _column_table(bench)} if bench.shape.streams_weights else {}),
+    }
+
+
+def _binaries(bench: Bench) -> Mapping[str, bytes]:
+    images = {f"memories/{image.name}.bin": image.beats().tobytes() for image in bench.top.images}
+    if not bench.shape.streams_weights:
+        return images
+    words, *_ = bench.streamed
+    return {**images, "memories/columns.bin": packed(words, bench.shape.cell.weight_bits).tobytes()}
+
+
+def _column_table(bench: Bench) -> str:
+    """Where each column is in columns.bin."""
+    words, counts, cycles, _ = bench.streamed
+    word_bytes = packed(words[:1], bench.shape.cell.weight_bits).shape[1]
+    lines = ["column,vector,element,first_byte,words,cycles"]
+    elements = [element for size in _sizes(bench.shape) for element in range(size)]
+    vectors = [VECTORS[source] for source, size in enumerate(_sizes(bench.shape)) for _ in range(size)]
+    first = (np.cumsum(counts) - counts) * word_bytes
+    rows = zip(vectors, elements, first, counts, cycles, strict=True)
+    lines += [",".join(map(str, (column, *row))) for column, row in enumerate(rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _sizes(shape: CoreShape) -> Iterator[int]:
+    yield from (shape.cell.inputs, *(shape.cell.hidden for _ in range(1, shape.sources)))
