@@ -38,7 +38,7 @@ CALIBRATED = "ours, calibrated: 192 units on 2 x 2 dies take 330 us at 10 MHz"
 
 @dataclass(frozen=True, kw_only=True)
 class Muntaniala(Machine):
-    """LSTM dies with all parameters on chip, alone or in a systolic array."""
+    """Stationary-weight LSTM dies, alone or in an array (Chipmunk, CICC 2018; Vau da Muntanialas, TCSI 2021)."""
 
     silicon: Literal["chipmunk", "muntaniala"] = option(
         "muntaniala", doc="Whose published operating points give the energy of a die"
