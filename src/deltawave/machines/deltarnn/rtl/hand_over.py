@@ -60,8 +60,10 @@ def module_names(cells: Mapping[str, object]) -> dict[str, str]:
     for cell in cells:
         plain = re.sub(r"\W+", "_", cell, flags=re.ASCII).strip("_")[-LONGEST_NAME:].strip("_")
         stem = plain if plain[:1].isalpha() else f"cell_{plain}".rstrip("_")
-        alike = sum(1 for name in names.values() if re.fullmatch(rf"{re.escape(stem)}(_\d+)?_core", name))
-        names[cell] = f"{stem}_{alike + 1}_core" if alike else f"{stem}_core"
+        choices = (
+            f"{stem}{suffix}_core" for suffix in ("", *(f"_{number}" for number in range(2, len(cells) + 2)))
+        )
+        names[cell] = next(name for name in choices if name not in names.values())
     return names
 
 

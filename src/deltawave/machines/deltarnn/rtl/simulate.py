@@ -56,9 +56,9 @@ class CoreSimulation:
     ) -> None:
         self.cell = cell.cell if isinstance(cell, DeltaCell) else cell
         self.machine, self.shape = machine, legal_shape(machine, self.cell, MODULE)
-        top = Top(self.shape)
-        self.addresses = {r.name: r.offset for r in registers(self.shape, top.core)}
-        self.simulation = StreamSimulation(to_verilog(top, MODULE), MODULE, waves)
+        self.top = Top(self.shape)
+        self.addresses = {r.name: r.offset for r in registers(self.shape, self.top.core)}
+        self.simulation = StreamSimulation(to_verilog(self.top, MODULE), MODULE, waves)
         self.load()
 
     def load(self, cell: QuantisedCell | None = None) -> None:

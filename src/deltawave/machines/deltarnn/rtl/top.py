@@ -4,7 +4,7 @@ Streams are named as everywhere in this project; in AXI4-Stream's words NAME_dat
 NAME_ready tready, h_last tlast and load_select tdest.
 """
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,7 +23,7 @@ THRESHOLDS = ("theta_x", "theta_h")
 MEANINGS = {
     "clear": "write 1: begin a new stream when the step under way is over; no step begins until then",
     "rewind": "write 1: the memories are loaded from their beginnings again",
-    "idle": "1 when no step is under way and none waits to be cleared",
+    "idle": "1 when no step is under way and no stream is being cleared",
     "step_cycles": "cycles that the last step took",
     "steps": "steps done since the stream began",
     "hidden": "neurons",
@@ -139,14 +139,15 @@ class Top(wiring.Component):
 
     def _clear(self, m: Module) -> None:
         core, file = self.core, self.file
-        pending, steps = Signal(), Signal(32)
+        pending, wanted, steps = Signal(), Signal(), Signal(32)
         m.d.comb += [
-            core.hold.eq(pending),
-            core.clear.eq(pending & core.idle),
-            file.idle.eq(core.idle & ~pending),
+            wanted.eq(file.clear | pending),
+            core.hold.eq(wanted),
+            core.clear.eq(wanted & core.idle),
+            file.idle.eq(core.idle & ~wanted),
             file.steps.eq(steps),
         ]
-        m.d.sync += pending.eq(file.clear | self.loader.valid | Mux(core.clear, 0, pending))
+        m.d.sync += pending.eq(self.loader.valid | (wanted & ~core.clear))
         with m.If(core.step_done):
             m.d.sync += [steps.eq(steps + 1), file.step_cycles.eq(core.step_cycles)]
         with m.If(core.clear):
