@@ -144,12 +144,20 @@ class Machine(Options, ABC):
     def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic of the run, each with its source."""
 
+    def multipliers_of(self, cells: Sequence[Compiled]) -> int | None:
+        """Multiply-accumulate units of all that the cells run on; None for a machine that does not say."""
+        return None
+
     def is_made_for(self, compiled: Compiled, layer: Layer, place: Place) -> bool:
         """Whether a part of a program file, which is not trusted, has the sizes of the layer; True if nobody looks."""
         return True
 
     writes_rtl: ClassVar[bool] = False
-    """Whether it has `rtl_files`."""
+    """Whether it has `rtl_files` and `rtl_modules`."""
+
+    def rtl_modules(self, program: "Program") -> Mapping[str, str]:
+        """Verilog by the name of its top module. Raises OptionError for parameters without RTL, ToolError."""
+        raise NotImplementedError(f"{self.name} writes no RTL")
 
     def rtl_files(self, program: "Program", data: "Data") -> Mapping[str, bytes]:
         """Verilog, memory images and test benches of a program, by path; the benches' vectors are from a run of the

@@ -172,12 +172,14 @@ def _figures_table(comparison: Comparison, heading: str, names: Sequence[str], a
 
 def _cells(report: Report, areas: Sequence[str]) -> dict[str, str]:
     """A row of the table by its columns, without name and score."""
+    used = report.timing.effective_utilisation
     return {
         "error": percent(report.quality.errors[0].relative_rms),
         "on\nmachine": percent(report.work.machine_share),
         "fetched": "" if report.sparsity is None else percent(report.sparsity.weights_fetched),
         "cycles\nper step": f"{report.timing.cycles_per_step:,.1f}",
         "latency\nper step": quantity(report.timing.latency_s, "s"),
+        "utili-\nsation": "" if used is None else percent(used),
         "energy\nper step": quantity(report.energy_per_step_j, "J"),
         **{name: _area_text(report.cost.area, name) for name in areas},
     }

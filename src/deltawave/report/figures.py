@@ -84,6 +84,13 @@ def _time(report: Report) -> Iterator[Figure]:
     yield Figure(
         "effective throughput", timing.operations_per_s, "op/s", "dense operations of taken layers / time"
     )
+    if timing.effective_utilisation is not None:
+        yield Figure(
+            "effective utilisation",
+            timing.effective_utilisation,
+            "share",
+            "dense operations of taken layers / what all multipliers can do in the time",
+        )
     for unit, share in timing.utilisation.items():
         yield Figure(f"{unit} busy", share, "share", "busy cycles / cycles")
     for unit, share in timing.critical.items():

@@ -36,13 +36,15 @@ class Quality:
 @dataclass(frozen=True)
 class Timing:
     """How long the run took on the machine alone. A step goes through all layers. By unit, from 0
-    to 1: `utilisation`, and `critical`, the share of the first steps' cycles that hang on it."""
+    to 1: `utilisation`, and `critical`, the share of the first steps' cycles that hang on it. `multipliers`: of all
+    devices, None if the machine does not say."""
 
     clock_hz: float
     steps: int
     cycles: int
     worst_step_cycles: int
     operations: int
+    multipliers: int | None
     utilisation: dict[str, float]
     critical: dict[str, float]
 
@@ -65,6 +67,13 @@ class Timing:
     def operations_per_s(self) -> float:
         """Effective throughput: operations of the dense layers taken, over the time."""
         return self.operations * self.clock_hz / max(self.cycles, 1)
+
+    @property
+    def effective_utilisation(self) -> float | None:
+        """Dense operations over those that all multipliers can do in that time; above 1 where work is spared."""
+        if not self.multipliers:
+            return None
+        return self.operations / (2 * self.multipliers * max(self.cycles, 1))
 
 
 @dataclass(frozen=True)
@@ -169,6 +178,7 @@ def _timing(run: Run, operations: int) -> Timing:
         cycles=timeline.cycles,
         worst_step_cycles=_worst_step(list(timeline.step_cycles.values())),
         operations=operations,
+        multipliers=run.program.machine.multipliers_of(list(run.program.cells.values())),
         utilisation={unit: timeline.utilisation(unit) for unit in timeline.units},
         critical=_critical(timeline),
     )

@@ -298,6 +298,11 @@ class Brainwave(Machine):
             for program in loop.programs.values():
                 check(program.assembled.program, self.limits)
 
+    def multipliers_of(self, cells: Sequence[Compiled]) -> int | None:
+        """Multipliers of all devices."""
+        devices = {device for loop in self.plan(cells) for device in loop.programs}
+        return len(devices) * self.multipliers
+
     def timeline(self, cells: Sequence[Compiled], activity: Activity) -> Timeline:
         """When every unit worked."""
         return timing.timeline(self, [(loop, loop.steps(activity)) for loop in self.plan(cells)])

@@ -161,11 +161,22 @@ class DeltaMachine(Machine):
         """When every unit worked."""
         return timing.timeline(self, cells, activity)
 
+    def multipliers_of(self, cells: Sequence[Compiled]) -> int | None:
+        """Multipliers, all units together."""
+        return self.multipliers
+
     def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic."""
         return cost.cost(self, cells, activity, timeline)
 
     writes_rtl: ClassVar[bool] = True
+
+    def rtl_modules(self, program: "Program") -> Mapping[str, str]:
+        """A module for each cell: its Verilog."""
+        require("amaranth", "rtl", "writing Verilog")
+        from deltawave.machines.deltarnn.rtl.hand_over import modules
+
+        return modules(program)
 
     def rtl_files(self, program: "Program", data: "Data") -> Mapping[str, bytes]:
         """Verilog, memory images and test benches of a program, by path."""
