@@ -44,6 +44,11 @@ def files(program: Program, data: Data) -> Mapping[str, bytes]:
     return {"README.md": readme(program, benches).encode(), **found}
 
 
+def modules(program: Program) -> Mapping[str, str]:
+    """Verilog by the name of its top module. Raises OptionError, ToolError."""
+    return {shape.name: QUIET + to_verilog(Top(shape), shape.name) for shape in shapes(program).values()}
+
+
 def shapes(program: Program) -> Mapping[str, CoreShape]:
     """The design of each cell, by the cell's name. Raises OptionError."""
     machine = program.machine
