@@ -74,7 +74,7 @@ def test_tables_have_ends(seed: int, bits: int, entries: int, first: int, reach_
     values = edges(bits, rng)
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     values += [v for v in range(first - 2, first + entries + 2) if low <= v <= high]
-    found = outputs_of(lambda m, value: Lookup(m, table, "table").read(m, value), bits, values)
+    found = outputs_of(lambda m, value: Lookup(table, "table").read(m, value), bits, values)
     assert found == table(values).tolist()
 
 

@@ -127,7 +127,7 @@ class Activation(wiring.Component):
             tokens.append(kept)
         cell, lanes = self.shape.cell, self.shape.activation_lanes
         self._gate, self._candidate, self._output = (
-            Lookup(m, table, f"table_{name}")
+            Lookup(table, f"table_{name}")
             for name, table in (("gate", cell.gate), ("candidate", cell.candidate), ("output", cell.output))
         )
         state = [self.state.word_select(lane, self.bits).as_signed() for lane in range(lanes)]

@@ -56,22 +56,22 @@ def divided(m: Module, number: Value, divisor: int, name: str) -> tuple[Value, V
 
 
 class Lookup:
-    """An activation table as a memory with a read port for each lane; as wide as its widest entry, which may be wider
-    than the values of the format."""
+    """An activation table, for every reader a memory of its own: synthesis finds no block with many ports. It is as wide
+    as its widest entry, which may be wider than the values of the format."""
 
-    def __init__(self, m: Module, table: ActivationTable, name: str) -> None:
-        self._table, self._name, self._ports = table, name, 0
+    def __init__(self, table: ActivationTable, name: str) -> None:
+        self._table, self._name, self._readers = table, name, 0
         bits = self._bits = 1 + max(int(v if v >= 0 else ~v).bit_length() for v in table.values)
         mask = (1 << bits) - 1
-        data = MemoryData(shape=bits, depth=len(table.values), init=[int(v) & mask for v in table.values])
-        self._memory = Memory(data)
-        m.submodules[name] = self._memory
+        self._values = [int(v) & mask for v in table.values]
 
     def read(self, m: Module, value: Value) -> Signal:
         """The table's output for an input, in the same cycle."""
-        table, name = self._table, f"{self._name}_{self._ports}"
-        self._ports += 1
-        port = self._memory.read_port(domain="comb")
+        table, name = self._table, f"{self._name}_{self._readers}"
+        self._readers += 1
+        memory = Memory(MemoryData(shape=self._bits, depth=len(self._values), init=self._values))
+        m.submodules[name] = memory
+        port = memory.read_port(domain="comb")
         last = len(table.values) - 1
         index = Signal(range(last + 1), name=f"{name}_index")
         m.d.comb += index.eq(Mux(value < table.first, 0, Mux(value > table.last, last, value - table.first)))
