@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deltawave.errors import SimulationError
 from deltawave.kernels.cell import CellKind, QuantisedCell
 from deltawave.machines.deltarnn.rtl.shape import core_shape
 from deltawave.machines.deltarnn.rtl.simulate import CoreSimulation, model
@@ -110,10 +111,10 @@ def waves_of_failures(case: Case, folder: Path) -> Iterator[Bench]:
     bench = Bench(case)
     try:
         yield bench
-    except AssertionError as failure:
+    except (AssertionError, SimulationError) as failure:
         waves = folder / f"seed-{case.seed}.vcd"
         again = Bench(case, waves)
-        with pytest.raises(AssertionError):
+        with pytest.raises(type(failure)):
             scenario(again)
         again.core.close()
         raise AssertionError(f"{case}, now {described(bench.cell)}: {failure}; waves in {waves}") from failure
