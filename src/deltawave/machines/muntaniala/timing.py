@@ -12,8 +12,8 @@ several cells work side by side.
    after its last word for each die below the first. A die has two buffers for x, so the slice of step t is not sent
    before the products of step t - 2 are done.
 3. MAC multiplies the slices of x and h of a die by their weights, column after column, a product a unit and cycle:
-   4 * (columns of x + columns of h) cycles. It begins when both slices have arrived, and when the sums of the step
-   before have left.
+   4 * (columns of x + columns of h) cycles. The dies of a column begin together, when both slices have arrived at the
+   last of them and the sums of the step before have left.
 4. Sums of all four gates go along the row, from the first die to the last. Each die adds its own as words pass,
    one word and a hop behind the die before. ROW, the last link, begins when all products of the row are done and the
    words of the dies before arrive.
