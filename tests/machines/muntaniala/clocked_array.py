@@ -56,7 +56,7 @@ class ClockedArray:
         happened: dict[Event, int] = {}
         cycle = 0
         while any(part.jobs for part in self.parts):
-            while any([self._clock(part, cycle, happened) for part in self.parts]):
+            while any(self._clock(part, cycle, happened) for part in self.parts):
                 pass
             cycle += 1
             assert cycle < 1_000_000, "the array waits for ever"

@@ -6,6 +6,7 @@ is a network of the published shape with random weights.
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from deltawave.machines.muntaniala.compile import compile_cell
 from deltawave.machines.muntaniala.compiled import MuntanialaCell
 from deltawave.machines.muntaniala.cost import PUBLISHED
 from deltawave.machines.muntaniala.machine import CHIPMUNK, MUNTANIALA, PROTOTYPE, Muntaniala
-from deltawave.machines.muntaniala.points import CHIPMUNK_EFFICIENT
+from deltawave.machines.muntaniala.points import CHIPMUNK_EFFICIENT, cycle_pj
 from deltawave.network.layers import Cell, Floats
 
 STEPS = 100
@@ -81,7 +82,7 @@ def random_cell(
     rng = np.random.default_rng(0)
 
     def weights(*shape: int) -> Floats:
-        return (rng.normal(0, 1, shape) / np.sqrt(hidden)).astype(np.float32)
+        return np.asarray(rng.normal(0, 1, shape) / np.sqrt(hidden), np.float32)
 
     cell = Cell(
         kind="lstm",
@@ -99,8 +100,20 @@ def stacked_cells(machine: Muntaniala, sizes: tuple[int, ...]) -> list[Muntanial
     """One layer behind the other. sizes: inputs, then hidden units layer by layer."""
     return [
         random_cell(f"layer {n}", inputs, hidden, machine, f"layer {n - 1}" if n else "")
-        for n, (inputs, hidden) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+        for n, (inputs, hidden) in enumerate(pairwise(sizes))
     ]
+
+
+def tile_weights(machine: Muntaniala) -> float:
+    """Bytes of the weights of a full tile."""
+    (cell,) = stacked_cells(machine, (machine.units, machine.units))
+    return (cell.cell.weights_x.size + cell.cell.weights_h.size) * machine.weight_bits / 8
+
+
+def peak_efficiency(machine: Muntaniala) -> float:
+    """Operations per joule with every multiplier busy, at the lowest voltage."""
+    lowest = machine.points[0].voltage_v
+    return 2 * machine.units / (cycle_pj(machine.points, lowest) * 1e-12)
 
 
 @cache
