@@ -68,4 +68,4 @@ def arrays(draw: st.DrawFn) -> Muntaniala:
 
 
 def compiled(cell: StationaryLstm, units: int, name: str = "lstm", source: str = "") -> MuntanialaCell:
-    return MuntanialaCell(name, cell, units, source)
+    return MuntanialaCell(name, cell, units, source, np.zeros(cell.inputs, np.int64))

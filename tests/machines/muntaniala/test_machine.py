@@ -1,5 +1,7 @@
 """What the machine takes, how layers lie on dies, what it refuses, what a run costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,11 +9,13 @@ from hypothesis import strategies as st
 
 import deltawave as dw
 from deltawave.errors import CapacityError, OptionError, ProgramError, UnsupportedError
+from deltawave.machines.base import Samples
 from deltawave.machines.muntaniala import CHIPMUNK, MUNTANIALA, PROTOTYPE
 from deltawave.machines.muntaniala.compiled import restore
 from deltawave.machines.muntaniala.mapping import Tiling
 from deltawave.machines.muntaniala.points import cycle_pj, fastest_hz
 from deltawave.machines.program_file import program_bytes, program_from
+from deltawave.network import Cell
 from networks import recurrent_network, walk
 
 SMALL = MUNTANIALA.with_options({"units": 4, "dies": 100})
@@ -89,6 +93,29 @@ def test_rounding_late_keeps_the_error_small() -> None:
     network, data = recurrent_network("LSTM", inputs=40, hidden=40, scale=0.2), walk(60, 40)
     report = dw.measure(dw.compile(network, SMALL, calibration=data).run(data))
     assert report.quality.errors[0].relative_rms < 0.03
+
+
+def float_lstm(cell: Cell, x: np.ndarray) -> np.ndarray:
+    h, c, said = np.zeros(cell.hidden), np.zeros(cell.hidden), []
+    for frame in x:
+        sums = cell.weights_x @ frame + cell.weights_h @ h + cell.bias_x + cell.bias_h
+        i, f, g, o = sums.reshape(4, -1)
+        c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+        h = np.tanh(c) / (1 + np.exp(-o))
+        said.append(h)
+    return np.array(said)
+
+
+def test_features_of_different_size_are_scaled_by_the_host() -> None:
+    sizes = np.array([256.0, 32.0, 1.0, 0.0625], np.float32)
+    cell = recurrent_network("LSTM", inputs=4, hidden=20, scale=1.0).layers[0].cells[0]
+    cell, x = replace(cell, weights_x=cell.weights_x / sizes), walk(60, 4)[:, 0] * sizes
+    errors = []
+    for scales in (True, False):
+        machine = SMALL.with_options({"scales_features": scales})
+        compiled = machine.compile("lstm", cell, Samples(x, None))
+        errors.append(np.abs(compiled.executor().run(x)[0] - float_lstm(cell, x)).max())
+    assert errors[0] < 0.05 < 0.2 < errors[1]
 
 
 @pytest.mark.parametrize("op", ["GRU", "RNN"])
@@ -177,7 +204,8 @@ def test_program_files_give_the_same_program() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["weights_x", "weights_h", "bias", "peepholes", "formats", "numbers", "gate_values"]
+    "name",
+    ["weights_x", "weights_h", "bias", "peepholes", "formats", "numbers", "feature_shifts", "gate_values"],
 )
 def test_damaged_cells_are_refused(name: str) -> None:
     program = dw.compile(recurrent_network("LSTM"), SMALL)

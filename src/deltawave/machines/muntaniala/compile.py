@@ -12,6 +12,7 @@ from deltawave.kernels.stationary_lstm import StationaryLstm
 from deltawave.machines.base import Samples
 from deltawave.machines.muntaniala.compiled import MuntanialaCell
 from deltawave.machines.muntaniala.formats import pick
+from deltawave.machines.muntaniala.scaling import feature_shifts, scaled
 from deltawave.network.layers import Cell
 from deltawave.numerics import Fixed, stepped_table
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 def compile_cell(machine: Muntaniala, name: str, cell: Cell, samples: Samples, source: str) -> MuntanialaCell:
     """Quantise one direction of a layer. source: the layer whose outputs are its inputs, '' for the host."""
     _check_finite(name, cell)
+    shifts = np.zeros(cell.inputs, np.int64)
+    if machine.scales_features and samples.x is not None and not source:
+        shifts = feature_shifts(machine, cell, samples.x)
+        cell, samples = scaled(cell, samples, shifts)
     formats = pick(machine, cell, samples)
     gate, candidate, output = (
         stepped_table(activation, machine.table_fraction_bits, machine.table_step_bits)
@@ -48,7 +53,7 @@ def compile_cell(machine: Muntaniala, name: str, cell: Cell, samples: Samples, s
         candidate=candidate,
         output=output,
     )
-    return MuntanialaCell(name, quantised, machine.units, source)
+    return MuntanialaCell(name, quantised, machine.units, source, shifts)
 
 
 def _bytes(format_: Fixed, values: NDArray[np.float32]) -> NDArray[np.int8]:

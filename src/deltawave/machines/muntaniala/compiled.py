@@ -18,16 +18,19 @@ from deltawave.numerics import ActivationTable, Fixed
 
 TABLES = ("gate", "candidate", "output")
 FORMATS = ("x", "h", "c", "accumulator")
+MOST_SHIFT = 128
 
 
 @dataclass(frozen=True, eq=False)
 class MuntanialaCell:
-    """A compiled cell. `units`: of a die; `source`: the layer whose outputs are its inputs, '' for the host."""
+    """A compiled cell. `units`: of a die; `source`: the layer whose outputs are its inputs, '' for the host;
+    `feature_shifts`: the host divides features by two to the power of these, int64 [inputs]."""
 
     name: str
     cell: StationaryLstm
     units: int
-    source: str = ""
+    source: str
+    feature_shifts: NDArray[np.int64]
 
     @property
     def tiling(self) -> Tiling:
@@ -40,7 +43,7 @@ class MuntanialaCell:
 
     def executor(self, *, plain: bool = False) -> Executor:
         """A fresh executor: the fast path, or with `plain` the NumPy semantics. The same bits."""
-        return PlainExecutor(self.cell, self.units) if plain else FastExecutor(self.cell)
+        return PlainExecutor(self) if plain else FastExecutor(self)
 
     def listing(self) -> str:
         """Formats and places as text."""
@@ -52,12 +55,17 @@ class MuntanialaCell:
                 f"cell {self.name} lstm inputs={c.inputs} hidden={c.hidden}"
                 + (f" from={self.source}" if self.source else ""),
                 f"  dies {tiling.rows} x {tiling.columns} of {self.units} units",
+                *self._shifts_text(),
                 f"  x {c.x}  h {c.h}  c {c.c}  accumulators {c.accumulator} wrap",
                 f"  weights x /2^{of_x} h /2^{of_h}{peepholes}  products rounded by x {c.shift_x} h {c.shift_h}",
                 "  tables " + " ".join(_table_text(use, getattr(c, use)) for use in TABLES),
                 *(self._die_text(row, column) for row, column in tiling.dies()),
             ]
         )
+
+    def _shifts_text(self) -> list[str]:
+        least, most = int(self.feature_shifts.min()), int(self.feature_shifts.max())
+        return [f"  features divided by 2^{least} to 2^{most}"] if least or most else []
 
     def _die_text(self, row: int, column: int) -> str:
         return f"  die {row},{column}  " + "  ".join(
@@ -78,6 +86,7 @@ class MuntanialaCell:
             "formats": np.array(formats, np.int64),
             "numbers": np.array([*c.weight_fractions, c.table_fraction_bits, self.units], np.int64),
             "source": np.array(self.source),
+            "feature_shifts": self.feature_shifts,
             **{f"{use}_name": np.array(table.name) for use, table in tables.items()},
             **{f"{use}_first": np.array(table.first, np.int64) for use, table in tables.items()},
             **{f"{use}_values": table.values for use, table in tables.items()},
@@ -114,6 +123,9 @@ def _restored(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Muntanial
         raise ValueError(f"peepholes of {peepholes.shape}")
     x, h, c, accumulator = (Fixed(int(i), int(f)) for i, f in _integers(arrays, "formats", np.int64, 2))
     of_x, of_h, of_c, table_fraction, units = (int(n) for n in _integers(arrays, "numbers", np.int64, 1))
+    shifts = _integers(arrays, "feature_shifts", np.int64, 1)
+    if shifts.shape != (weights_x.shape[1],) or np.abs(shifts).max() > MOST_SHIFT:
+        raise ValueError(f"features shifted by {shifts}")
     if units < 1 or table_fraction < 1:
         raise ValueError(f"{units} units, tables of {table_fraction} fraction bits")
     tables: dict[str, Any] = {use: _table(arrays, use) for use in TABLES}
@@ -131,7 +143,7 @@ def _restored(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Muntanial
         **tables,
     )
     check_widths(cell)
-    return MuntanialaCell(name, cell, units, str(arrays["source"]))
+    return MuntanialaCell(name, cell, units, str(arrays["source"]), shifts)
 
 
 def check_widths(cell: StationaryLstm) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.kernels.stationary_lstm import LstmState, StationaryLstm
+from deltawave.kernels.stationary_lstm import LstmState
 from deltawave.machines.base import Floats
 from deltawave.machines.muntaniala import semantics
 from deltawave.numerics import Fixed
 from deltawave.numerics.fixed import Integers
+
+if TYPE_CHECKING:
+    from deltawave.machines.muntaniala.compiled import MuntanialaCell
 
 Flags = NDArray[np.bool_]
 WIDEST_SHIFT = 14
@@ -21,8 +24,8 @@ WIDEST_SHIFT = 14
 class _Executor:
     """Floats in, floats out: the formats at the array's edge."""
 
-    def __init__(self, cell: StationaryLstm) -> None:
-        self._cell = cell
+    def __init__(self, compiled: MuntanialaCell) -> None:
+        self._cell, self._shifts = compiled.cell, compiled.feature_shifts
         self.reset(None, None)
 
     def reset(self, h: Floats | None, c: Floats | None) -> None:
@@ -38,9 +41,9 @@ class _Executor:
 
     def run(self, x: Floats) -> tuple[Floats, Flags]:
         """x: float32 [steps, inputs] -> h: float32 [steps, hidden], what did not fit: bool [steps, columns]."""
-        heard = self._cell.x.quantise(x)
-        h, flags = self._steps(heard.astype(np.int32))
-        return self._cell.h.value(h).astype(np.float32), np.hstack([saturated(self._cell.x, x), flags])
+        features = np.ldexp(x.astype(np.float64), -self._shifts)
+        h, flags = self._steps(self._cell.x.quantise(features).astype(np.int32))
+        return self._cell.h.value(h).astype(np.float32), np.hstack([saturated(self._cell.x, features), flags])
 
     def final(self) -> tuple[Floats, Floats]:
         """h and c after the last step, float32 [hidden]."""
@@ -55,9 +58,9 @@ class _Executor:
 class PlainExecutor(_Executor):
     """The semantics, die by die in NumPy."""
 
-    def __init__(self, cell: StationaryLstm, units: int) -> None:
-        super().__init__(cell)
-        self._units = units
+    def __init__(self, compiled: MuntanialaCell) -> None:
+        super().__init__(compiled)
+        self._units = compiled.units
 
     def _steps(self, xs: NDArray[np.int32]) -> tuple[NDArray[np.int32], Flags]:
         return semantics.run(self._cell, self._state, xs, self._units)
@@ -66,8 +69,9 @@ class PlainExecutor(_Executor):
 class FastExecutor(_Executor):
     """As one big die: sums over all columns at once, products in 16 bits where they fit."""
 
-    def __init__(self, cell: StationaryLstm) -> None:
-        super().__init__(cell)
+    def __init__(self, compiled: MuntanialaCell) -> None:
+        super().__init__(compiled)
+        cell = compiled.cell
         self._products = [
             _Products(cell.weights_x, cell.shift_x),
             _Products(cell.weights_h, cell.shift_h),
@@ -102,7 +106,7 @@ class _Products:
         return total
 
 
-def saturated(format_: Fixed, values: Floats) -> Flags:
+def saturated(format_: Fixed, values: NDArray[np.float64]) -> Flags:
     """Where values do not fit the format."""
-    scaled = np.rint(np.ldexp(values.astype(np.float64), format_.fraction_bits))
+    scaled = np.rint(np.ldexp(values, format_.fraction_bits))
     return (scaled < format_.lowest) | (scaled > format_.highest)

@@ -56,15 +56,19 @@ def pick(machine: Muntaniala, cell: Cell, samples: Samples) -> Formats:
     """Formats of one cell."""
     ranges = _unknown(cell) if samples.x is None else _seen(cell, samples.x)
     byte, weight = machine.state_bits, machine.weight_bits
-    weights_x, weights_h = (_best(w.astype(np.float64), weight) for w in (cell.weights_x, cell.weights_h))
-    peepholes = _best(np.zeros(1) if cell.peepholes is None else cell.peepholes.astype(np.float64), weight)
-    x = _holding(UNKNOWN_INPUT, byte) if ranges.x is None else _best(ranges.x, byte, _column_power(cell))
-    h = _holding(1.0, byte) if ranges.h is None else _best(ranges.h, byte)
+    weights_x, weights_h = (best(w.astype(np.float64), weight) for w in (cell.weights_x, cell.weights_h))
+    peepholes = best(np.zeros(1) if cell.peepholes is None else cell.peepholes.astype(np.float64), weight)
+    x = (
+        _holding(UNKNOWN_INPUT, byte)
+        if ranges.x is None
+        else best(ranges.x, byte, feature_power(cell.weights_x))
+    )
+    h = _holding(1.0, byte) if ranges.h is None else best(ranges.h, byte)
     wanted = _holding(ranges.sums * machine.headroom, machine.accumulator_bits).fraction_bits
     fraction = min(
         wanted, weights_x.fraction_bits + x.fraction_bits, weights_h.fraction_bits + h.fraction_bits
     )
-    bias = _best(_bias(cell), machine.bias_bits)
+    bias = best(_bias(cell), machine.bias_bits)
     coarser = min(bias.fraction_bits, fraction)
     return Formats(
         x=x,
@@ -84,7 +88,7 @@ def _holding(largest: float, bits: int) -> Fixed:
     return Fixed(integer, bits - integer)
 
 
-def _best(values: Matrix, bits: int, importance: Matrix | float = 1.0) -> Fixed:
+def best(values: Matrix, bits: int, importance: Matrix | float = 1.0) -> Fixed:
     """The format of so many bits with the smallest mean squared error; `importance` weights the last axis."""
     coarse = _holding(float(np.abs(values).max(initial=0.0)), bits)
     finer = [Fixed(coarse.integer_bits - n, coarse.fraction_bits + n) for n in FINER]
@@ -92,9 +96,9 @@ def _best(values: Matrix, bits: int, importance: Matrix | float = 1.0) -> Fixed:
     return finer[int(np.argmin(errors))]
 
 
-def _column_power(cell: Cell) -> Matrix:
-    """How much an error of each input matters, float64 [inputs]."""
-    power: Matrix = (cell.weights_x.astype(np.float64) ** 2).mean(axis=0)
+def feature_power(weights_x: NDArray[np.floating]) -> Matrix:
+    """How much an error of each feature matters, float64 [inputs]."""
+    power: Matrix = (weights_x.astype(np.float64) ** 2).mean(axis=0)
     return power
 
 

@@ -69,6 +69,11 @@ class Muntaniala(Machine):
     headroom: float = option(
         1.5, doc="Accumulators and c hold so many times the largest value of calibration", source="ours"
     )
+    scales_features: bool = option(
+        True,
+        doc="The host scales each feature that it sends by a power of two, picked by calibration",
+        source="ours",
+    )
     table_fraction_bits: int = option(
         12, unit="bit", doc="Fraction bits of what sigmoid and tanh take and give", source="ours"
     )
