@@ -87,8 +87,10 @@ class DeltaRNN(DeltaMachine):
         return channels, self.multipliers // channels
 
     def activation_lanes_of(self, kind: CellKind) -> int:
-        """Neurons that enter the activation pipeline in a cycle: at most activation_lanes, so that they divide a channel
-        and go evenly with the hidden_rate states of a scan."""
+        """Neurons that enter the activation pipeline in a cycle.
+
+        At most activation_lanes, so that they divide a channel and go evenly with the hidden_rate states of a scan.
+        """
         (_, lanes), rate = self.channels_of(kind), self.hidden_rate
         fewer = range(min(self.activation_lanes, lanes), 0, -1)
         return next(n for n in fewer if lanes % n == 0 and (n % rate == 0 or rate % n == 0))

@@ -56,8 +56,8 @@ def divided(m: Module, number: Value, divisor: int, name: str) -> tuple[Value, V
 
 
 class Lookup:
-    """An activation table, for every reader a memory of its own: synthesis finds no block with many ports. It is as wide
-    as its widest entry, which may be wider than the values of the format."""
+    """An activation table, for every reader a memory of its own: synthesis finds no block with many ports. It is as
+    wide as its widest entry, which may be wider than the values of the format."""
 
     def __init__(self, table: ActivationTable, name: str) -> None:
         self._table, self._name, self._readers = table, name, 0
