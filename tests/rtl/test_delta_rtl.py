@@ -22,7 +22,7 @@ from deltawave.machines.deltarnn.rtl.shape import core_shape
 from deltawave.machines.deltarnn.rtl.simulate import CoreSimulation, model
 from deltawave.machines.deltarnn.rtl.top import settings_of
 from deltawave.rtl.simulation import random_stalls
-from rtl.cycle_table import Compared, check_row
+from rtl.cycle_table import TABLE, Compared, check_row
 from rtl.delta_cases import KINDS, Case, described, random_case, random_inputs
 
 FIRST_SEED = int(os.environ.get("DELTAWAVE_RTL_SEED", 100))
@@ -131,6 +131,66 @@ def compare(case: Case, folder: Path) -> Compared:
 @pytest.mark.parametrize(("machine", "kind"), ROWS)
 def test_a_random_machine(machine: str, kind: CellKind, tmp_path: Path) -> None:
     compare(random_case(ROWS.index((machine, kind)), machine, kind, smaller=3), tmp_path)
+
+
+@pytest.fixture(params=[1, 2, 4, 7], ids=lambda row: "-".join(ROWS[row]), scope="module")
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Some of the cores of the test above, so that they are built once."""
+    machine, kind = ROWS[request.param]
+    bench = Bench(random_case(request.param, machine, kind, smaller=0))
+    yield bench
+    bench.core.close()
+
+
+def test_a_long_stream(bench: Bench) -> None:
+    bench.stream(bench.inputs(2000))
+
+
+def test_outputs_that_leave_in_time_cost_nothing(bench: Bench) -> None:
+    """A stall every fifth cycle; the outputs of a step have gone before those of the next one come."""
+    xs, groups = bench.inputs(20), bench.core.read("groups_h")
+    bench.core.begin_stream()
+    rtl = bench.core.run(xs, stalls={"h": np.arange(5) == 0})
+    wanted = model(bench.machine, bench.cell, xs)
+    assert wanted.step_cycles.min() >= 5 * groups / 4 + 2
+    assert rtl.equals(wanted)
+
+
+@pytest.mark.parametrize("later_cycles", range(0, 40, 5))
+def test_a_new_stream_begins_when_the_step_is_over(bench: Bench, later_cycles: int) -> None:
+    """The register is written at some time in the first step, or after it, and the inputs of the next wait."""
+    old, new = bench.inputs(1), bench.inputs(3)
+    groups_x, groups_h = bench.core.read("groups_x"), bench.core.read("groups_h")
+    rate = bench.core.shape.hidden_rate
+    simulation = bench.core.simulation
+    bench.core.begin_stream()
+    simulation.run_for(200)
+    assert bench.core.read("idle")
+    simulation.run_for(groups_x + 2 + later_cycles, {"x_data": in_beats(bench, old, groups_x)})
+    bench.core.begin_stream()
+    run = simulation.run_steps(
+        in_beats(bench, new, groups_x), 4 * groups_h, h_lanes=rate, limit_cycles=20_000
+    )
+    outputs = run.outputs.reshape(4, groups_h * rate)[:, : bench.cell.hidden]
+    wanted = model(bench.machine, bench.cell, new)
+    same(outputs[:1], model(bench.machine, bench.cell, old).outputs, "outputs of the old stream")
+    same(outputs[1:], wanted.outputs, "outputs of the new stream")
+    same(run.step_cycles[-3:], wanted.step_cycles, "cycles of the new stream")
+
+
+def in_beats(bench: Bench, xs: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
+    rate = bench.core.shape.input_rate
+    beats = np.pad(xs, ((0, 0), (0, groups * rate - xs.shape[1]))).reshape(-1, rate)
+    return beats[:, 0] if rate == 1 else beats
+
+
+def test_the_documented_comparisons_are_enough_and_differ_nowhere() -> None:
+    rows = [
+        line.strip("| ").split(" | ") for line in TABLE.read_text().splitlines() if line.startswith("| ")
+    ][1:]
+    assert all(row[6] == row[8] == "0" and row[4] == row[5] for row in rows)
+    assert sum(int(row[2]) for row in rows if row[0].startswith("random")) >= 200
+    assert len({row[0] for row in rows if not row[0].startswith("random")}) >= 3
 
 
 @pytest.mark.slow
