@@ -23,7 +23,7 @@ def drawing_suffix(path: PathLike) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise OptionError(f"{path}: pictures are drawn as {' or '.join(SUFFIXES)}")
-    _figure_class()
+    figure_class()
     return suffix
 
 
@@ -32,7 +32,7 @@ def draw(comparison: "Comparison", path: PathLike) -> None:
     suffix, reports = drawing_suffix(path), comparison.reports
     if not reports:
         raise OptionError(f"no machine took {comparison.network}, so there is nothing to draw")
-    figure = _figure_class()(figsize=(10.0, 1.0 + 0.5 * len(reports)), layout="constrained")
+    figure = figure_class()(figsize=(10.0, 1.0 + 0.5 * len(reports)), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
     _quality(panels[0], comparison)
     _decades(panels[1], [report.timing.latency_s for report in reports], "latency per step (log scale)", "s")
@@ -40,7 +40,7 @@ def draw(comparison: "Comparison", path: PathLike) -> None:
     panels[0].set_yticks(range(len(reports)), [report.machine.replace(", ", "\n") for report in reports])
     panels[0].invert_yaxis()
     figure.suptitle(f"{comparison.network}, {comparison.streams_text}", x=0.01, ha="left", fontsize=11)
-    _save(figure, path, suffix)
+    save_figure(figure, path, suffix)
 
 
 def draw_sweep(sweep: "Sweep", path: PathLike) -> None:
@@ -51,7 +51,7 @@ def draw_sweep(sweep: "Sweep", path: PathLike) -> None:
     if not reports:
         raise OptionError(f"no point of the sweep ran {found.network}, so there is nothing to draw")
     count = 1 + len(found.floats[:1])
-    figure = _figure_class()(figsize=(4.5 * count, 3.2), layout="constrained")
+    figure = figure_class()(figsize=(4.5 * count, 3.2), layout="constrained")
     *scored, last = figure.subplots(1, count, squeeze=False)[0]
     for panel in scored:
         score = found.floats[0]
@@ -64,7 +64,7 @@ def draw_sweep(sweep: "Sweep", path: PathLike) -> None:
     figure.supxlabel(", ".join(sweep.options), fontsize=9)
     head = f"{found.network} on {sweep.machine}, {found.streams_text}"
     figure.suptitle(head, x=0.01, ha="left", fontsize=11)
-    _save(figure, path, suffix)
+    save_figure(figure, path, suffix)
 
 
 def _line(panel: Any, values: dict[str, float], title: str) -> None:
@@ -90,7 +90,7 @@ def _error_title(output: str) -> str:
     return f"relative error of {output}"
 
 
-def _save(figure: Any, path: PathLike, suffix: str) -> None:
+def save_figure(figure: Any, path: PathLike, suffix: str) -> None:
     """Write the file: the same comparison gives the same bytes."""
     import matplotlib
 
@@ -100,7 +100,7 @@ def _save(figure: Any, path: PathLike, suffix: str) -> None:
         )
 
 
-def _figure_class() -> Any:
+def figure_class() -> Any:
     """matplotlib's Figure, which needs no display and no global state."""
     try:
         from matplotlib.figure import Figure

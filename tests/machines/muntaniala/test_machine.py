@@ -166,7 +166,7 @@ def test_a_tile_beyond_the_memory_of_a_die_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dies": 0}, "muntaniala: dies = 0 is out of range; it goes from 1 to 1.04858e+06"),
+        ({"dies": 0}, "muntaniala: dies = 0 is out of range; it goes from 1 to 1e+08"),
         ({"weight_bits": 9}, "muntaniala: weight_bits = 9 is out of range; it goes from 2 to 8"),
         ({"voltage_v": 0.5}, "muntaniala: voltage_v = 0.5 is out of range; it goes from 0.75 to 1.24"),
         (

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from deltawave.hardware.timeline import simulate
 from deltawave.kernels.stationary_lstm import StationaryLstm
 from deltawave.machines.muntaniala import MUNTANIALA, PROTOTYPE, Muntaniala, timing
-from deltawave.machines.muntaniala.operating import random_cell
+from deltawave.machines.muntaniala.shapes import shaped_cell
 from machines.muntaniala.clocked_array import ClockedArray
 from machines.muntaniala.random_lstms import arrays, compiled, lstms, sizes
 
@@ -68,7 +68,7 @@ def test_stretches_begin_when_the_one_before_has_ended(
 
 
 def prototype_cell() -> StationaryLstm:
-    return random_cell("lstm", 192, 192).cell
+    return shaped_cell(PROTOTYPE, "lstm", 192, 192).cell
 
 
 def test_a_step_of_the_prototype_adds_up() -> None:
@@ -87,7 +87,7 @@ def test_links_with_a_clock_of_their_own_round_up() -> None:
 
 def test_layers_in_turn_wait_for_their_weights() -> None:
     machine = MUNTANIALA.with_options({"layers": "in-turn", "units": 4, "dies": 4})
-    cells = [random_cell("a", 7, 5, machine), random_cell("b", 5, 5, machine, "a")]
+    cells = [shaped_cell(machine, "a", 7, 5), shaped_cell(machine, "b", 5, 5, "a")]
     assert timing.loops(machine, cells) == [(cells[0],), (cells[1],)]
     in_turn = timing.loop_part(machine, cells[:1], 3)
     beside = timing.loop_part(machine.with_options({"layers": "side-by-side"}), cells[:1], 3)
@@ -100,8 +100,7 @@ def test_no_steps_take_no_time() -> None:
     assert len(timing.loop_part(PROTOTYPE, [compiled(prototype_cell(), 96)], 0).step_cycles) == 0
 
 
-def test_shares_of_dies_and_links_add_up() -> None:
+def test_dies_of_the_prototype_mostly_wait() -> None:
     cells = [compiled(prototype_cell(), 96)]
     ran = timing.timeline(PROTOTYPE, cells, {"lstm": np.zeros((20, 1), np.bool_)})
-    assert sum(timing.shares(ran)) == 1.0
-    assert timing.shares(ran)[1] > 0.7
+    assert timing.time_in_dies(PROTOTYPE, cells, ran) == 20 * (768 + 15) / ran.cycles < 0.25

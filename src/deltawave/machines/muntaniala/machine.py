@@ -101,7 +101,7 @@ class Muntaniala(Machine):
     )
 
     def __post_init__(self) -> None:
-        _check_range(self.name, "dies", self.dies, 1, 1 << 20)
+        _check_range(self.name, "dies", self.dies, 1, 10**8)
         _check_range(self.name, "units", self.units, 1, 1 << 12)
         _check_range(self.name, "sram_bytes", self.sram_bytes, 1, 1 << 40)
         _check_range(self.name, "link_bits", self.link_bits, 1, 1 << 16)
@@ -216,6 +216,10 @@ class Muntaniala(Machine):
         """Energy, area and traffic."""
         return cost.cost(self, _own(cells), activity, timeline)
 
+    def multipliers_of(self, cells: Sequence[Compiled]) -> int:
+        """One a unit of every die that layers lie on."""
+        return self.dies_used(cells) * self.units
+
     def dies_used(self, cells: Sequence[Compiled]) -> int:
         """Dies that layers lie on."""
         tiles = [cell.tiling.tiles for cell in _own(cells)]
@@ -233,12 +237,12 @@ class Muntaniala(Machine):
         }
         parameters = sum(timing.GATES * c.cell.hidden * (c.cell.inputs + c.cell.hidden) for c in own)
         room = sum(cell.tiling.tiles for cell in own) * timing.GATES * self.units * 2 * self.units
-        compute, transfer = timing.shares(timing.timeline(self, own, activity))
+        computing = timing.time_in_dies(self, own, timing.timeline(self, own, activity))
         return (
             MachineFigure("dies", self.dies_used(cells), "die", "tiles of units x (units of x + units of h)"),
             MachineFigure("tiles filled", parameters / room, "share", "weights over places for weights"),
-            MachineFigure("time in dies", compute, "share", "MAC and ELEM, of the critical path"),
-            MachineFigure("time in links", transfer, "share", "IN, ROW and OUT, of the critical path"),
+            MachineFigure("time in dies", computing, "share", "MAC and ELEM of the busiest layer"),
+            MachineFigure("time in links", 1 - computing, "share", "what is left: dies wait for links"),
             *(
                 MachineFigure(name, sum(int(getattr(e, field).sum()) for e in events), "", source)
                 for name, (field, source) in counted.items()

@@ -1,24 +1,20 @@
 """The published networks, run on our model.
 
 The trained networks and their data are not public. What decides time and energy of a step is its shape alone, so each
-is a network of the published shape with random weights.
+is a network of the published shape, without weights of any value.
 """
 
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
-from deltawave.machines.base import Samples
-from deltawave.machines.muntaniala.compile import compile_cell
-from deltawave.machines.muntaniala.compiled import MuntanialaCell
 from deltawave.machines.muntaniala.cost import PUBLISHED
 from deltawave.machines.muntaniala.machine import CHIPMUNK, MUNTANIALA, PROTOTYPE, Muntaniala
 from deltawave.machines.muntaniala.points import CHIPMUNK_EFFICIENT, cycle_pj
-from deltawave.network.layers import Cell, Floats
+from deltawave.machines.muntaniala.shapes import stacked_cells
 
 STEPS = 100
 FRAME_S = 10e-3
@@ -73,35 +69,6 @@ class Point:
     def operations_per_second(self) -> float:
         """Effective throughput."""
         return self.operations / self.step_seconds
-
-
-def random_cell(
-    name: str, inputs: int, hidden: int, machine: Muntaniala = MUNTANIALA, source: str = ""
-) -> MuntanialaCell:
-    """An LSTM with peepholes and random weights."""
-    rng = np.random.default_rng(0)
-
-    def weights(*shape: int) -> Floats:
-        return np.asarray(rng.normal(0, 1, shape) / np.sqrt(hidden), np.float32)
-
-    cell = Cell(
-        kind="lstm",
-        weights_x=weights(4 * hidden, inputs),
-        weights_h=weights(4 * hidden, hidden),
-        bias_x=weights(4 * hidden),
-        bias_h=np.zeros(4 * hidden, np.float32),
-        activations=("sigmoid", "tanh", "tanh"),
-        peepholes=weights(3, hidden),
-    )
-    return compile_cell(machine, name, cell, Samples(None, None), source)
-
-
-def stacked_cells(machine: Muntaniala, sizes: tuple[int, ...]) -> list[MuntanialaCell]:
-    """One layer behind the other. sizes: inputs, then hidden units layer by layer."""
-    return [
-        random_cell(f"layer {n}", inputs, hidden, machine, f"layer {n - 1}" if n else "")
-        for n, (inputs, hidden) in enumerate(pairwise(sizes))
-    ]
 
 
 def tile_weights(machine: Muntaniala) -> float:

@@ -216,8 +216,15 @@ def load_cycles(machine: Muntaniala, cell: MuntanialaCell) -> int:
     return machine.link_cycles(cell.tiling.rows * machine.die_bits(cell.tiling.fullest))
 
 
-def shares(timeline: Timeline) -> tuple[float, float]:
-    """How much of the critical path of the first steps hangs on dies (MAC, ELEM), and on links (IN, ROW, OUT)."""
-    critical = timeline.critical_cycles()
-    in_dies = sum(cycles for unit, cycles in critical.items() if unit.split()[0] in ("MAC", "ELEM"))
-    return in_dies / max(sum(critical.values()), 1), 1 - in_dies / max(sum(critical.values()), 1)
+def time_in_dies(machine: Muntaniala, cells: Sequence[MuntanialaCell], timeline: Timeline) -> float:
+    """Share of a run in which the busiest cell's dies multiply or are in their element-wise phase; what is left, they
+    wait for links."""
+    computing = 0
+    for loop, part in zip(loops(machine, cells), timeline.parts, strict=True):
+        busiest = max(cycles.products + cycles.element_wise for cycles in _cycles(machine, loop))
+        computing += busiest * len(part.step_cycles)
+    return computing / max(timeline.cycles, 1)
+
+
+def _cycles(machine: Muntaniala, loop: Sequence[MuntanialaCell]) -> list[CellCycles]:
+    return [CellCycles.of(machine, cell) for cell in loop]
