@@ -8,8 +8,7 @@ DELTAWAVE_RTL_SEED=1000 takes others. A comparison that fails leaves its waves i
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -107,27 +106,25 @@ def stop_in_the_middle(bench: Bench) -> None:
         bench.stream(bench.inputs(2))
 
 
-@contextmanager
-def waves_of_failures(case: Case, folder: Path) -> Iterator[Bench]:
-    """The case's bench. When the comparison fails, it runs again and its waves are written."""
+def compare(case: Case, folder: Path, asked: Callable[[Bench], None] = scenario) -> Compared:
+    """Ask it of the case's core. When the comparison fails, it runs again and its waves are written."""
     bench = Bench(case)
     try:
-        yield bench
+        asked(bench)
     except (AssertionError, SimulationError) as failure:
         waves = folder / f"seed-{case.seed}.vcd"
-        again = Bench(case, waves)
-        with pytest.raises(type(failure)):
-            scenario(again)
-        again.core.close()
+        write_waves(case, waves, asked)
         raise AssertionError(f"{case}, now {described(bench.cell)}: {failure}; waves in {waves}") from failure
     finally:
         bench.core.close()
-
-
-def compare(case: Case, folder: Path) -> Compared:
-    with waves_of_failures(case, folder) as bench:
-        scenario(bench)
     return bench.compared
+
+
+def write_waves(case: Case, waves: Path, asked: Callable[[Bench], None]) -> None:
+    again = Bench(case, waves)
+    with pytest.raises((AssertionError, SimulationError)):
+        asked(again)
+    again.core.close()
 
 
 @pytest.mark.parametrize(("machine", "kind"), ROWS)
@@ -184,6 +181,19 @@ def in_beats(bench: Bench, xs: NDArray[np.int64], groups: int) -> NDArray[np.int
     rate = bench.core.shape.input_rate
     beats = np.pad(xs, ((0, 0), (0, groups * rate - xs.shape[1]))).reshape(-1, rate)
     return beats[:, 0] if rate == 1 else beats
+
+
+def test_a_failure_leaves_its_waves(tmp_path: Path) -> None:
+    def asked(bench: Bench) -> None:
+        bench.stream(bench.inputs(1))
+        same(np.zeros(1, np.int64), np.ones(1, np.int64), "outputs")
+
+    case = random_case(EVERY_RUN_SEED, "edgedrnn", "rnn", smaller=0)
+    with pytest.raises(AssertionError, match="1 of 1 outputs differ") as failure:
+        compare(case, tmp_path, asked)
+    waves = tmp_path / f"seed-{EVERY_RUN_SEED}.vcd"
+    assert str(failure.value).endswith(f"waves in {waves}")
+    assert b"step_done" in waves.read_bytes()
 
 
 def test_the_documented_comparisons_are_enough_and_differ_nowhere() -> None:
