@@ -392,9 +392,8 @@ class Core(wiring.Component):
     def _request(self, m: Module) -> None:
         """Ask for the weights of a column as soon as it is known that it is sent."""
         path, _, shape = self.lists[0]
-        requests = ColumnList(
-            17, self.shape.fifo_depth + 1, 1
-        )  # a column may have begun that nobody asked for yet
+        places = self.shape.fifo_depth + 1  # a column may have begun that nobody asked for yet
+        requests = ColumnList(17, places, 1)
         m.submodules.requests = requests
         entry = path.leaving
         number = Signal(17)
