@@ -89,10 +89,15 @@ def test_what_does_not_fit_is_counted() -> None:
     assert particulars(program.run(4 * together))["inputs saturated"] == 60 * 20
 
 
-def test_rounding_late_keeps_the_error_small() -> None:
+def test_products_that_are_rounded_lose_less_than_weights_of_fewer_bits() -> None:
     network, data = recurrent_network("LSTM", inputs=40, hidden=40, scale=0.2), walk(60, 40)
-    report = dw.measure(dw.compile(network, SMALL, calibration=data).run(data))
-    assert report.quality.errors[0].relative_rms < 0.03
+    errors = []
+    for rounds in (True, False):
+        program = dw.compile(network, SMALL.with_options({"rounds_products": rounds}), calibration=data)
+        cell = program.cells["layer"].cell
+        assert ((cell.shift_x, cell.shift_h) == (0, 0)) is not rounds
+        errors.append(dw.measure(program.run(data)).quality.errors[0].relative_rms)
+    assert errors[0] < 0.03 < errors[1]
 
 
 def float_lstm(cell: Cell, x: np.ndarray) -> np.ndarray:

@@ -68,6 +68,8 @@ def pick(machine: Muntaniala, cell: Cell, samples: Samples) -> Formats:
     fraction = min(
         wanted, weights_x.fraction_bits + x.fraction_bits, weights_h.fraction_bits + h.fraction_bits
     )
+    if not machine.rounds_products:
+        weights_x, weights_h = (_of_fraction(machine, fraction - of.fraction_bits) for of in (x, h))
     bias = best(_bias(cell), machine.bias_bits)
     coarser = min(bias.fraction_bits, fraction)
     return Formats(
@@ -80,6 +82,11 @@ def pick(machine: Muntaniala, cell: Cell, samples: Samples) -> Formats:
         peepholes=peepholes,
         bias=Fixed(machine.bias_bits - coarser, coarser),
     )
+
+
+def _of_fraction(machine: Muntaniala, fraction: int) -> Fixed:
+    """Weights whose products are words of the accumulator as they are."""
+    return Fixed(machine.weight_bits - fraction, fraction)
 
 
 def _holding(largest: float, bits: int) -> Fixed:

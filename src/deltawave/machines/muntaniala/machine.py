@@ -69,6 +69,11 @@ class Muntaniala(Machine):
     headroom: float = option(
         1.5, doc="Accumulators and c hold so many times the largest value of calibration", source="ours"
     )
+    rounds_products: bool = option(
+        True,
+        doc="Products are rounded to the accumulator's last place; else weights give up bits so that they fit",
+        source="ours",
+    )
     scales_features: bool = option(
         True,
         doc="The host scales each feature that it sends by a power of two, picked by calibration",
