@@ -14,6 +14,8 @@ from deltawave.rtl.tools import require, run_tool
 OPTIONS = ("--cc", "--main", "--exe", "--timing", "-O3", "-Wno-fatal", "--prefix", "Vbench", "--Mdir", "made")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_timing.cpp")
 DEFINES = ("-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0")
+RUN_ONCE = "__Slow.cpp"
+"""Ends the names of files whose code fills memories before the run: a lot of it, and not worth optimising."""
 SHOWN_LINES = 12
 
 
@@ -52,10 +54,14 @@ def _built(sources: Mapping[str, str], top: str) -> Path:
         )
         run_tool(f"verilating {top}", command, folder, {"VERILATOR_ROOT": str(root)})
         generated = sorted(file.name for file in (folder / "made").glob("*.cpp"))
-        (folder / "unity.cpp").write_text("".join(f'#include "{name}"\n' for name in generated))
+        once = [name for name in generated if name.endswith(RUN_ONCE)]
+        for unit, names, optimised in (("once", once, ("-O0",)), ("often", set(generated) - set(once), ())):
+            (folder / f"{unit}.cpp").write_text("".join(f'#include "{name}"\n' for name in sorted(names)))
+            arguments = (*flags, *optimised, "-Imade", "-c", f"{unit}.cpp", "-o", f"{unit}.o")
+            compile_cpp(compiler, arguments, folder)
         runtime = [_runtime(root, name, compiler, flags) for name in RUNTIME]
         made = folder / "bench"
-        compile_cpp(compiler, (*flags, "-Imade", "unity.cpp", *runtime, "-o", made, "-pthread"), folder)
+        compile_cpp(compiler, ("once.o", "often.o", *runtime, "-o", made, "-pthread"), folder)
         return made
 
     return cached(".bench", ("test bench", top, *sources, *sources.values(), *tools), build)
