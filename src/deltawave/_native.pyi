@@ -87,6 +87,26 @@ class BlockFloatProduct:
     ) -> None: ...
     def run(self, xs: NDArray[uint16], out: NDArray[uint16]) -> None: ...
 
+class StationaryLstm:
+    def __init__(
+        self,
+        weights_x: NDArray[int8],
+        weights_h: NDArray[int8],
+        bias: NDArray[int32],
+        peepholes: NDArray[int8] | None,
+        formats: tuple[int, ...],
+        gate: NDArray[int16],
+        gate_first: int,
+        candidate: NDArray[int16],
+        candidate_first: int,
+        output: NDArray[int16],
+        output_first: int,
+        simd: str | None,
+    ) -> None: ...
+    def run(self, xs: NDArray[int16], hs: NDArray[int32], flags: NDArray[uint8]) -> None: ...
+    def load(self, h: NDArray[int32], c: NDArray[int32]) -> None: ...
+    def save(self, h: NDArray[int32], c: NDArray[int32]) -> None: ...
+
 def solve_timeline(
     units: list[tuple[NDArray[int64], NDArray[int64], NDArray[int64], int]],
     relations: list[tuple[int, int, int, NDArray[int64], NDArray[int64], NDArray[int64]]],

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deltawave import _native
+from deltawave.errors import InputError, OptionError
 from deltawave.numerics import ActivationTable, Fixed
 
 GATES = ("i", "f", "g", "o")
@@ -97,3 +99,67 @@ class Events:
         """The columns of an activity by what they mean."""
         inputs, hidden = cell.inputs, cell.hidden
         return cls(*np.split(rows, np.cumsum([inputs, 4 * hidden, hidden]), axis=1))
+
+
+class NativeStationaryLstm:
+    """A cell in compiled code, with its state: the bits of the machine's semantics.
+
+    simd: the vector instructions to use, `scalar`, `avx2` or `avx512`; the fastest if None. Raises OptionError for
+    formats that it does not have.
+    """
+
+    def __init__(self, cell: StationaryLstm, *, simd: str | None = None) -> None:
+        self.cell = cell
+        self._native = _native_lstm(cell, simd)
+
+    def run(self, xs: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """A sequence from the present state: xs [steps, inputs] -> h int32 [steps, hidden] and what did not fit, bool
+        [steps, 6 * hidden]: accumulators that wrapped, then c and h that saturated. Raises InputError."""
+        if xs.ndim != 2 or xs.shape[1] != self.cell.inputs:
+            raise InputError(f"xs is an array [steps, {self.cell.inputs}], got the shape {list(xs.shape)}")
+        if xs.size and not self.cell.x.lowest <= xs.min() <= xs.max() <= self.cell.x.highest:
+            raise InputError(f"xs holds integers of {self.cell.x.bits} bits, got {xs.min()} to {xs.max()}")
+        outputs = np.empty((len(xs), self.cell.hidden), np.int32)
+        flags = np.empty((len(xs), 6 * self.cell.hidden), np.bool_)
+        self._native.run(np.ascontiguousarray(xs, np.int16), outputs, flags.view(np.uint8))
+        return outputs, flags
+
+    def load(self, state: LstmState) -> None:
+        """Continue from a state."""
+        self._native.load(np.ascontiguousarray(state.h, np.int32), np.ascontiguousarray(state.c, np.int32))
+
+    def state(self) -> LstmState:
+        """A copy of the present state."""
+        state = LstmState(*(np.empty(self.cell.hidden, np.int32) for _ in range(2)))
+        self._native.save(state.h, state.c)
+        return state
+
+
+def _native_lstm(cell: StationaryLstm, simd: str | None) -> "_native.StationaryLstm":
+    shifts = (cell.shift_x, cell.shift_h, cell.shift_peephole)
+    if min(shifts[:2]) < 0 or max(map(abs, shifts)) > 63:
+        raise OptionError(f"products are rounded by 0 to 63 bits, these by {shifts}; run the semantics")
+    formats = (
+        *shifts,
+        cell.accumulator.bits,
+        cell.accumulator.fraction_bits,
+        cell.table_fraction_bits,
+        cell.c.bits,
+        cell.c.fraction_bits,
+        cell.h.bits,
+        cell.h.fraction_bits,
+    )
+    return _native.StationaryLstm(
+        weights_x=np.ascontiguousarray(cell.weights_x, np.int8),
+        weights_h=np.ascontiguousarray(cell.weights_h, np.int8),
+        bias=np.ascontiguousarray(cell.bias, np.int32),
+        peepholes=None if cell.peepholes is None else np.ascontiguousarray(cell.peepholes, np.int8),
+        formats=formats,
+        gate=np.ascontiguousarray(cell.gate.values, np.int16),
+        gate_first=cell.gate.first,
+        candidate=np.ascontiguousarray(cell.candidate.values, np.int16),
+        candidate_first=cell.candidate.first,
+        output=np.ascontiguousarray(cell.output.values, np.int16),
+        output_first=cell.output.first,
+        simd=simd,
+    )

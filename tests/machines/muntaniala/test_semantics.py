@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deltawave.kernels.stationary_lstm import Events, LstmState, StationaryLstm
 from deltawave.machines.muntaniala import semantics
-from deltawave.machines.muntaniala.executors import FastExecutor, PlainExecutor
+from deltawave.machines.muntaniala.executors import NativeExecutor, PlainExecutor
 from machines.muntaniala.random_lstms import compiled, inputs_of, lstms, state_of
 
 few = settings(deadline=None, max_examples=60)
@@ -88,11 +88,11 @@ def test_any_array_has_the_bits_of_one_big_die(cell: StationaryLstm, seed: int, 
 
 @given(cell=lstms(), seed=SEEDS, units=st.integers(1, 8))
 @few
-def test_the_fast_path_has_the_bits_of_the_semantics(cell: StationaryLstm, seed: int, units: int) -> None:
+def test_the_kernels_have_the_bits_of_the_semantics(cell: StationaryLstm, seed: int, units: int) -> None:
     rng = np.random.default_rng(seed)
     x = rng.normal(0, math.ldexp(100, -cell.x.fraction_bits), (STEPS, cell.inputs)).astype(np.float32)
     h, c = rng.normal(0, 1, (2, cell.hidden)).astype(np.float32)
-    plain, fast = PlainExecutor(compiled(cell, units)), FastExecutor(compiled(cell, units))
+    plain, fast = PlainExecutor(compiled(cell, units)), NativeExecutor(compiled(cell, units))
     for executor in (plain, fast):
         executor.reset(h, c)
     for _ in range(2):  # the state goes on from call to call
@@ -108,7 +108,7 @@ def test_the_fast_path_has_the_bits_of_the_semantics(cell: StationaryLstm, seed:
 def test_inputs_that_do_not_fit_are_counted(cell: StationaryLstm, seed: int) -> None:
     highest = cell.x.value(cell.x.highest)
     x = np.array([[0.0, highest, 2 * highest, -2 * highest - 1]] * cell.inputs, np.float32).T
-    _, rows = FastExecutor(compiled(cell, 8)).run(x)
+    _, rows = NativeExecutor(compiled(cell, 8)).run(x)
     events = Events.of(cell, rows)
     assert events.x.tolist() == [[False] * cell.inputs, [False] * cell.inputs, *[[True] * cell.inputs] * 2]
     widths = [events.accumulators.shape[1], events.c.shape[1], events.h.shape[1]]
@@ -119,7 +119,7 @@ def test_inputs_that_do_not_fit_are_counted(cell: StationaryLstm, seed: int) -> 
 @few
 def test_a_reset_forgets_everything(cell: StationaryLstm, seed: int) -> None:
     x = np.random.default_rng(seed).normal(0, 1, (STEPS, cell.inputs)).astype(np.float32)
-    executor = FastExecutor(compiled(cell, 8))
+    executor = NativeExecutor(compiled(cell, 8))
     first = executor.run(x)[0]
     executor.reset(None, None)
     assert np.array_equal(executor.run(x)[0], first)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deltawave.errors import OptionError, ProgramError
 from deltawave.kernels.stationary_lstm import StationaryLstm
 from deltawave.machines.base import Compiled, Executor
-from deltawave.machines.muntaniala.executors import FastExecutor, PlainExecutor
+from deltawave.machines.muntaniala.executors import NativeExecutor, PlainExecutor
 from deltawave.machines.muntaniala.mapping import Tiling
 from deltawave.numerics import ActivationTable, Fixed
 
@@ -42,8 +42,8 @@ class MuntanialaCell:
         """Every value is sent."""
 
     def executor(self, *, plain: bool = False) -> Executor:
-        """A fresh executor: the fast path, or with `plain` the NumPy semantics. The same bits."""
-        return PlainExecutor(self) if plain else FastExecutor(self)
+        """A fresh executor: the fast kernels, or with `plain` the NumPy semantics. The same bits."""
+        return PlainExecutor(self) if plain else NativeExecutor(self)
 
     def listing(self) -> str:
         """Formats and places as text."""

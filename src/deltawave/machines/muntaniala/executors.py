@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.kernels.stationary_lstm import LstmState
+from deltawave.kernels.stationary_lstm import LstmState, NativeStationaryLstm
 from deltawave.machines.base import Floats
 from deltawave.machines.muntaniala import semantics
 from deltawave.numerics import Fixed
-from deltawave.numerics.fixed import Integers
 
 if TYPE_CHECKING:
     from deltawave.machines.muntaniala.compiled import MuntanialaCell
 
 Flags = NDArray[np.bool_]
-WIDEST_SHIFT = 14
-"""Up to which a product of bytes can be rounded in 16 bits."""
 
 
 class _Executor:
@@ -66,44 +63,18 @@ class PlainExecutor(_Executor):
         return semantics.run(self._cell, self._state, xs, self._units)
 
 
-class FastExecutor(_Executor):
-    """As one big die: sums over all columns at once, products in 16 bits where they fit."""
+class NativeExecutor(_Executor):
+    """The kernels, as one big die."""
 
     def __init__(self, compiled: MuntanialaCell) -> None:
+        self._native = NativeStationaryLstm(compiled.cell)
         super().__init__(compiled)
-        cell = compiled.cell
-        self._products = [
-            _Products(cell.weights_x, cell.shift_x),
-            _Products(cell.weights_h, cell.shift_h),
-        ]
 
     def _steps(self, xs: NDArray[np.int32]) -> tuple[NDArray[np.int32], Flags]:
-        cell, state = self._cell, self._state
-        outputs = np.empty((len(xs), cell.hidden), np.int32)
-        flags = np.empty((len(xs), 6 * cell.hidden), np.bool_)
-        of_x, of_h = self._products
-        for t, x in enumerate(xs):
-            exact = cell.bias + of_x.sums(x) + of_h.sums(state.h)
-            flags[t] = semantics.element_wise(cell, state, cell.accumulator.narrow(exact), exact)
-            outputs[t] = state.h
-        return outputs, flags
-
-
-class _Products:
-    """Rounded products of bytes, summed."""
-
-    def __init__(self, weights: NDArray[np.int8], shift: int) -> None:
-        self._shift = shift
-        self._weights: NDArray[Any] = weights.astype(np.int16 if shift <= WIDEST_SHIFT else np.int32)
-
-    def sums(self, values: NDArray[np.int32]) -> Integers:
-        """int64 [rows]."""
-        products = self._weights * values.astype(self._weights.dtype)
-        if self._shift > 0:
-            products += ((products >> self._shift) & 1) + ((1 << (self._shift - 1)) - 1)
-            products >>= self._shift
-        total: Integers = products.sum(axis=1, dtype=np.int64)
-        return total
+        self._native.load(self._state)
+        h, flags = self._native.run(xs)
+        self._state = self._native.state()
+        return h, flags
 
 
 def saturated(format_: Fixed, values: NDArray[np.float64]) -> Flags:
