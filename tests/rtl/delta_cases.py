@@ -1,6 +1,6 @@
 """Random delta machines that have RTL, random cells for them, and inputs from still to violent; each from a seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from deltawave.kernels.cell import GATES, MEMORIES, CellKind, QuantisedCell
 from deltawave.machines.deltarnn.machine import DeltaMachine
 from deltawave.machines.deltarnn.machine_deltarnn import DeltaRNN
 from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
+from deltawave.machines.deltarnn.machine_spartus import Spartus
 from deltawave.machines.deltarnn.rtl.shape import ACTIVATION_STAGES
 from deltawave.numerics import ActivationTable, Fixed, stepped_table
 
@@ -31,7 +32,7 @@ class Case:
         return f"seed {self.seed}: {self.machine.name}({sizes}), {described(cell)}"
 
 
-SIZES = {field for kind in (DeltaRNN, EdgeDRNN) for field in kind.__annotations__} | {"weight_bits"}
+SIZES = {field for kind in (DeltaRNN, EdgeDRNN, Spartus) for field in kind.__annotations__} | {"weight_bits"}
 
 
 def described(cell: QuantisedCell) -> str:
@@ -43,12 +44,14 @@ def described(cell: QuantisedCell) -> str:
     )
 
 
-def random_case(seed: int, machine: str = "", kind: CellKind | None = None, smaller: int = 1) -> Case:
-    """machine: deltarnn or edgedrnn; it and the kind of cell are drawn if they are not given."""
+def random_case(seed: int, machine: str, kind: CellKind, smaller: int = 1) -> Case:
+    """machine: deltarnn, edgedrnn or spartus, whose core runs no smaller cells."""
     rng = np.random.default_rng(seed)
-    kind = kind or KINDS[rng.integers(len(KINDS))]
     cell = _cell(rng, kind)
-    make = {"deltarnn": _deltarnn, "edgedrnn": _edgedrnn}[machine or one_of(rng, "deltarnn", "edgedrnn")]
+    if machine == "spartus":
+        cell = _sparse(rng, cell)
+        return Case(seed, _spartus(rng, cell), cell, ())
+    make = {"deltarnn": _deltarnn, "edgedrnn": _edgedrnn}[machine]
     others = tuple(_smaller(rng, cell) for _ in range(smaller))
     return Case(seed, make(rng, cell), cell, others)
 
@@ -92,6 +95,29 @@ def _deltarnn(rng: Random, cell: QuantisedCell) -> DeltaRNN:
         activation_lanes=int(rng.integers(1, 13)),
         weight_bits=cell.weight_bits,
     )
+
+
+def _spartus(rng: Random, cell: QuantisedCell) -> Spartus:
+    arrays, lanes = int(rng.integers(1, 5)), int(one_of(rng, 1, 2, 4))
+    rates = [n for n in (1, 2, 4) if arrays % n == 0]
+    return Spartus(
+        name="spartus",
+        arrays=arrays,
+        array_pes=lanes * int(rng.integers(1, 4)),
+        input_rate=int(one_of(rng, *rates)),
+        encoder_latency_cycles=int(rng.integers(2, 5)),
+        mac_latency_cycles=int(rng.integers(3, 8)),
+        activation_lanes=lanes,
+        activation_stages=int(rng.integers(ACTIVATION_STAGES, 9)),
+        weight_bits=cell.weight_bits,
+    )
+
+
+def _sparse(rng: Random, cell: QuantisedCell) -> QuantisedCell:
+    """The same with weights missing; accumulators wrap."""
+    kept = one_of(rng, 0.05, 0.4, 1.0)
+    x, h = (w * (rng.random(w.shape) < kept).astype(np.int16) for w in (cell.weights_x, cell.weights_h))
+    return replace(cell, weights_x=x, weights_h=h, accumulator_saturates=False)
 
 
 def _cell(rng: Random, kind: CellKind) -> QuantisedCell:
