@@ -65,6 +65,21 @@ def test_what_it_does_not_take() -> None:
     with pytest.raises(InputError) as refused:
         native.run(np.full((2, 256), 128))
     assert str(refused.value) == "xs holds integers of 8 bits, got 128 to 128"
+
+
+def test_formats_out_of_range() -> None:
     with pytest.raises(OptionError) as refused:
-        NativeStationaryLstm(one_row(np.zeros(256, np.int8), -1))
-    assert str(refused.value).startswith("products are rounded by 0 to 63 bits, these by (-1, ")
+        one_row(np.zeros(256, np.int8), -1)
+    assert str(refused.value) == (
+        "products of weights with x, h and c are rounded by (-1, 2, 8) bits; that goes from 0, 0 and -24 to 60"
+    )
+    cell = one_row(np.zeros(256, np.int8), 3)
+    with pytest.raises(OptionError) as refused:
+        replace(cell, c=Fixed(-30, 46))
+    assert str(refused.value) == (
+        "the format Q-30.46 of c is out of range: at most 32 bits, 40 of them before the point and 40 after it; scale "
+        "the network"
+    )
+    with pytest.raises(OptionError) as refused:
+        replace(cell, table_fraction_bits=15)
+    assert str(refused.value) == "tables have 1 to 14 fraction bits, not 15"

@@ -16,6 +16,9 @@ from deltawave.numerics import ActivationTable, Fixed
 
 GATES = ("i", "f", "g", "o")
 PEEPHOLES = ("i", "f", "o")
+WIDEST = {"x": 8, "h": 8, "c": 32, "accumulator": 32}
+"""Bits of each format, so that nothing leaves 64 bits."""
+MOST_INTEGER_BITS = MOST_FRACTION_BITS = 40
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,7 +28,7 @@ class StationaryLstm:
     weights_x: int8 [4 * hidden, inputs]; weights_h: int8 [4 * hidden, hidden]; bias: int32 [4 * hidden] in words of
     the accumulator; peepholes: int8 [3, hidden] (i, f, o) or None. `weight_fractions`: fraction bits of weights_x,
     weights_h and the peepholes. `x`, `h`, `c`, `accumulator`: formats. Tables: inputs and outputs have
-    `table_fraction_bits`.
+    `table_fraction_bits`. Raises OptionError for formats that are out of range.
     """
 
     weights_x: NDArray[np.int8]
@@ -41,6 +44,17 @@ class StationaryLstm:
     gate: ActivationTable
     candidate: ActivationTable
     output: ActivationTable
+
+    def __post_init__(self) -> None:
+        for name, widest in WIDEST.items():
+            _check_format(name, getattr(self, name), widest)
+        shifts = (self.shift_x, self.shift_h, self.shift_peephole)
+        if min(shifts[:2]) < 0 or shifts[2] < -24 or max(shifts) > 60:
+            raise OptionError(
+                f"products of weights with x, h and c are rounded by {shifts} bits; that goes from 0, 0 and -24 to 60"
+            )
+        if not 1 <= self.table_fraction_bits <= 14:
+            raise OptionError(f"tables have 1 to 14 fraction bits, not {self.table_fraction_bits}")
 
     @property
     def inputs(self) -> int:
@@ -101,11 +115,19 @@ class Events:
         return cls(*np.split(rows, np.cumsum([inputs, 4 * hidden, hidden]), axis=1))
 
 
+def _check_format(name: str, format_: Fixed, widest: int) -> None:
+    fits = format_.integer_bits <= MOST_INTEGER_BITS and format_.fraction_bits <= MOST_FRACTION_BITS
+    if format_.bits > widest or not fits:
+        raise OptionError(
+            f"the format {format_} of {name} is out of range: at most {widest} bits, {MOST_INTEGER_BITS} of them "
+            f"before the point and {MOST_FRACTION_BITS} after it; scale the network"
+        )
+
+
 class NativeStationaryLstm:
     """A cell in compiled code, with its state: the bits of the machine's semantics.
 
-    simd: the vector instructions to use, `scalar`, `avx2` or `avx512`; the fastest if None. Raises OptionError for
-    formats that it does not have.
+    simd: the vector instructions to use, `scalar`, `avx2` or `avx512`; the fastest if None.
     """
 
     def __init__(self, cell: StationaryLstm, *, simd: str | None = None) -> None:
@@ -136,11 +158,10 @@ class NativeStationaryLstm:
 
 
 def _native_lstm(cell: StationaryLstm, simd: str | None) -> "_native.StationaryLstm":
-    shifts = (cell.shift_x, cell.shift_h, cell.shift_peephole)
-    if min(shifts[:2]) < 0 or max(map(abs, shifts)) > 63:
-        raise OptionError(f"products are rounded by 0 to 63 bits, these by {shifts}; run the semantics")
     formats = (
-        *shifts,
+        cell.shift_x,
+        cell.shift_h,
+        cell.shift_peephole,
         cell.accumulator.bits,
         cell.accumulator.fraction_bits,
         cell.table_fraction_bits,

@@ -226,6 +226,36 @@ def test_damaged_cells_are_refused(name: str) -> None:
         assert str(refused.value).startswith("cell layer of the program file is damaged (")
 
 
+@given(
+    fractions=st.tuples(*[st.integers(-10, 20)] * 3, st.integers(-40, 20)),
+    bits=st.tuples(st.integers(2, 9), st.integers(2, 9), st.integers(8, 33), st.integers(8, 33)),
+    numbers=st.tuples(*[st.integers(-10, 60)] * 3, st.integers(0, 15), st.integers(0, 9)),
+)
+@settings(deadline=None, max_examples=100)
+def test_formats_of_a_file_are_refused_or_run_alike(fractions: tuple, bits: tuple, numbers: tuple) -> None:
+    arrays = dw.compile(recurrent_network("LSTM"), SMALL).cells["layer"].arrays()
+    formats = np.array([(wide - fraction, fraction) for wide, fraction in zip(bits, fractions, strict=True)])
+    try:
+        cell = restore("layer", {**arrays, "formats": formats, "numbers": np.array(numbers)})
+    except ProgramError:
+        return
+    x = walk(4)[:, 0]
+    (fast, happened), (plain, expected) = (cell.executor(plain=plain).run(x) for plain in (False, True))
+    assert np.array_equal(fast, plain)
+    assert np.array_equal(happened, expected)
+
+
+def test_weights_beyond_every_format_are_refused() -> None:
+    cell = recurrent_network("LSTM").layers[0].cells[0]
+    huge = replace(cell, weights_x=cell.weights_x * np.float32(1e20))
+    with pytest.raises(OptionError) as refused:
+        MUNTANIALA.compile("lstm", huge, Samples(None, None))
+    assert str(refused.value) == (
+        "lstm: the format Q72.-56 of accumulator is out of range: at most 32 bits, 40 of them before the point and 40 "
+        "after it; scale the network"
+    )
+
+
 def test_energy_of_a_cycle_goes_through_the_published_points() -> None:
     for machine in (CHIPMUNK, MUNTANIALA):
         for point in machine.points:

@@ -11,7 +11,7 @@ from deltawave.errors import OptionError
 from deltawave.kernels.stationary_lstm import StationaryLstm
 from deltawave.machines.base import Samples
 from deltawave.machines.muntaniala.compiled import MuntanialaCell
-from deltawave.machines.muntaniala.formats import pick
+from deltawave.machines.muntaniala.formats import Formats, pick
 from deltawave.machines.muntaniala.scaling import feature_shifts, scaled
 from deltawave.network.layers import Cell
 from deltawave.numerics import Fixed, stepped_table
@@ -27,23 +27,27 @@ def compile_cell(machine: Muntaniala, name: str, cell: Cell, samples: Samples, s
     if machine.scales_features and samples.x is not None and not source:
         shifts = feature_shifts(machine, cell, samples.x)
         cell, samples = scaled(cell, samples, shifts)
-    formats = pick(machine, cell, samples)
+    try:
+        quantised = _quantised(machine, cell, pick(machine, cell, samples))
+    except OptionError as error:
+        raise OptionError(f"{name}: {error}") from None
+    return MuntanialaCell(name, quantised, machine.units, source, shifts)
+
+
+def _quantised(machine: Muntaniala, cell: Cell, formats: Formats) -> StationaryLstm:
+    weights = formats.weights_x, formats.weights_h, formats.peepholes
+    bias = formats.bias.quantise(cell.bias_x.astype(np.float64) + cell.bias_h)
+    words = bias << (formats.accumulator.fraction_bits - formats.bias.fraction_bits)
     gate, candidate, output = (
         stepped_table(activation, machine.table_fraction_bits, machine.table_step_bits)
         for activation in cell.activations
     )
-    bias = formats.bias.quantise(cell.bias_x.astype(np.float64) + cell.bias_h)
-    words = bias << (formats.accumulator.fraction_bits - formats.bias.fraction_bits)
-    quantised = StationaryLstm(
+    return StationaryLstm(
         weights_x=_bytes(formats.weights_x, cell.weights_x),
         weights_h=_bytes(formats.weights_h, cell.weights_h),
         bias=formats.accumulator.narrow(words).astype(np.int32),
         peepholes=None if cell.peepholes is None else _bytes(formats.peepholes, cell.peepholes),
-        weight_fractions=(
-            formats.weights_x.fraction_bits,
-            formats.weights_h.fraction_bits,
-            formats.peepholes.fraction_bits,
-        ),
+        weight_fractions=(weights[0].fraction_bits, weights[1].fraction_bits, weights[2].fraction_bits),
         x=formats.x,
         h=formats.h,
         c=formats.c,
@@ -53,7 +57,6 @@ def compile_cell(machine: Muntaniala, name: str, cell: Cell, samples: Samples, s
         candidate=candidate,
         output=output,
     )
-    return MuntanialaCell(name, quantised, machine.units, source, shifts)
 
 
 def _bytes(format_: Fixed, values: NDArray[np.float32]) -> NDArray[np.int8]:

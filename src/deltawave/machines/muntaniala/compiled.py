@@ -142,17 +142,7 @@ def _restored(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> Muntanial
         table_fraction_bits=table_fraction,
         **tables,
     )
-    check_widths(cell)
     return MuntanialaCell(name, cell, units, str(arrays["source"]), shifts)
-
-
-def check_widths(cell: StationaryLstm) -> None:
-    """Raise ValueError for formats in which 64-bit integers could overflow, or products are not what they seem."""
-    if max(cell.x.bits, cell.h.bits) > 8 or max(cell.c.bits, cell.accumulator.bits) > 32:
-        raise ValueError("formats wider than the machine's")
-    shifts = (cell.shift_x, cell.shift_h)
-    if min(shifts) < 0 or max(*shifts, abs(cell.shift_peephole)) > 60:
-        raise ValueError(f"products shifted by {shifts}")
 
 
 def _table(arrays: Mapping[str, NDArray[np.generic]], use: str) -> ActivationTable:
