@@ -68,8 +68,11 @@ class RegisterFile(wiring.Component):
         return m
 
     def _write(self, m: Module) -> None:
-        has_address, address = Signal(), Signal.like(self.axil_awaddr)
-        has_data, data, strobe = Signal(), Signal(32), Signal(BYTES)
+        has_address = Signal()
+        address = Signal.like(self.axil_awaddr)
+        has_data = Signal()
+        data = Signal(32)
+        strobe = Signal(BYTES)
         m.d.sync += [getattr(self, register.name).eq(0) for register in self.registers if register.pulse]
         m.d.comb += [self.axil_awready.eq(~has_address), self.axil_wready.eq(~has_data)]
         with m.If(self.axil_awvalid & self.axil_awready):

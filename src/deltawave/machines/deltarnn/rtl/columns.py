@@ -28,7 +28,8 @@ class ColumnList(wiring.Component):
         bank_bits = (self.picks - 1).bit_length()
         entries = [getattr(self, f"entry{min(k, self.picks - 1)}") for k in range(1 << bank_bits)]
         bits = (self.depth - 1).bit_length()
-        written, taken = Signal(bits + 1), Signal(bits + 1)
+        written = Signal(bits + 1)
+        taken = Signal(bits + 1)
         pushes = [getattr(self, f"push{k}") for k in range(self.picks)]
         count = Signal(range(self.picks + 1))
         m.d.comb += count.eq(sum(pushes[1:], pushes[0] + 0))

@@ -418,7 +418,9 @@ class Core(wiring.Component):
         m.submodules.out_memory = memory
         granularity = shape.activation_lanes * self.bits
         write, read = memory.write_port(granularity=granularity), memory.read_port()
-        filling, sending, waiting = Signal(), Signal(), Signal(2)
+        filling = Signal()
+        sending = Signal()
+        waiting = Signal(2)
         word = Signal(word_bits)
         m.d.comb += [
             word.eq(self.token_word),
@@ -429,7 +431,8 @@ class Core(wiring.Component):
         with m.If(activation.write & self.last_round):
             m.d.comb += write.en.eq(1 << self.token_part)
         parts = shape.state_lanes // shape.hidden_rate
-        beat, next_beat = Signal(17), Signal(17)
+        beat = Signal(17)
+        next_beat = Signal(17)
         following, part = divided(m, next_beat, parts, "beat")
         kept = Signal.like(part)
         valid, took, ends = Signal(), Signal(), Signal()
