@@ -14,10 +14,11 @@ from deltawave.data.audio import Floats
 from deltawave.errors import InputError
 from deltawave.files import PathLike, contents, text_of
 
-PHONES = tuple(
+NAMES = (
     "aa ae ah ao aw ax ax-h axr ay b bcl ch d dcl dh dx eh el em en eng epi er ey f g gcl h# hh hv ih ix iy jh k kcl l "
-    "m n ng nx ow oy p pau pcl q r s sh t tcl th uh uw ux v w y z zh".split()
+    "m n ng nx ow oy p pau pcl q r s sh t tcl th uh uw ux v w y z zh"
 )
+PHONES = tuple(NAMES.split())
 SILENCE = "sil"
 MERGED = {
     "aa": ("ao",),
