@@ -31,7 +31,7 @@ SPARTUS = "Spartus (TNNLS 2022, arXiv:2108.02297), abstract"
 SPARTUS_CODE = "Spartus training code (github:gaochangw/DeltaLSTM-CBTD)"
 NO_DATA = "the paper's data set and trained network are not public or not at hand"
 MEASURED = "measured on a board; we model energy by operations and do not predict the power of a board"
-NO_SYNTHESIS = "needs a synthesised netlist, which this version does not make"
+NO_SYNTHESIS = "needs a synthesised netlist, which takes minutes: `deltawave rtl --report` makes it"
 OTHER_PLATFORM = "a comparison with other platforms or papers, which we do not run"
 DELTARNN_OCCUPANCY = (
     "the paper gives no occupancy: at the one its throughput implies if a step were nothing but columns (47 "
