@@ -11,7 +11,19 @@ from deltawave.errors import DeltawaveError
 from deltawave.options import nearest
 
 FAILURE, INTERRUPTED = 2, 130
-NAMES = ("machines", "inspect", "compile", "list", "run", "compare", "sweep", "search", "scale", "rtl", "claims")
+NAMES = (
+    "machines",
+    "inspect",
+    "compile",
+    "list",
+    "run",
+    "compare",
+    "sweep",
+    "search",
+    "scale",
+    "rtl",
+    "claims",
+)
 
 
 class Commands(click.Group):
