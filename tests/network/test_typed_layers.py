@@ -230,6 +230,35 @@ def test_weights_that_do_not_fit(change: dict[str, np.ndarray], message: str) ->
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("groups", "attributes", "message"),
+    [
+        (
+            1,
+            {},
+            "conv (Conv): weights [4, 2, 3, 3] in 1 groups take 2 channels, x has 4",
+        ),
+        (
+            4,
+            {},
+            "conv (Conv): weights [4, 2, 3, 3] in 4 groups take 8 channels, x has 4",
+        ),
+        (
+            2,
+            {"kernel_shape": [5, 5]},
+            "conv (Conv): weights [4, 2, 3, 3] do not fit its kernel_shape [5, 5]",
+        ),
+    ],
+)
+def test_convolutions_that_do_not_fit(groups: int, attributes: dict[str, object], message: str) -> None:
+    conv = node("Conv", ["x", "W"], ["y"], name="conv", group=groups, **attributes)
+    stored = constants(W=np.ones((4, 2, 3, 3), np.float32))
+    broken = model([conv], [value("x", [1, 4, 8, 8])], [value("y", [1, 4, "h", "w"])], stored)
+    with pytest.raises(NetworkError) as caught:
+        load(broken)
+    assert str(caught.value) == message
+
+
 def test_layers_are_recurrent_only_where_the_weights_are_constant() -> None:
     gru = node("GRU", ["x", "W", "R"], ["y"], name="g", hidden_size=4)
     inputs = [value("x", ["T", 1, 3]), value("W", [1, 12, 3])]

@@ -1,5 +1,7 @@
 """Bounds of the critical-path analysis."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,3 +99,27 @@ def test_the_path_through_a_network_is_the_longer_branch_and_products_come_one_a
     path = Path.of(loop, cells)
     assert path.udm_cycles == (2 + 6) + (2 + 6) + 1 + 1
     assert path.sdm_cycles(1000) == path.udm_cycles + 2 + 2
+
+
+@pytest.mark.parametrize(("mrf_tiles", "devices"), [(400, 1), (200, 2), (100, 4)])
+def test_products_may_run_on_all_devices_at_the_same_time(mrf_tiles: int, devices: int) -> None:
+    sizes = {
+        "native_dim": 4,
+        "lanes": 2,
+        "mfu_lanes": 4,
+        "tile_engines": 1,
+        "loop_cycles": 0,
+        "issue_cycles": 1,
+    }
+    machine = replace(BW_S10, mrf_tiles=mrf_tiles, **sizes)
+    sketch, x = Sketch(np.random.default_rng(0)), "x"
+    for _ in range(4):  # 100 tiles each
+        x = sketch.add("Gemm", [x, sketch.store(40, 40)], (40,))
+    network = load(
+        model(sketch.nodes, [value("x", ["N", 40])], [value(x, ["N", 40])], constants(**sketch.stored))
+    )
+    cells = list(compile_network(network, machine).cells.values())
+    udm, sdm, step = (figure.value for figure in machine.bounds(cells))
+    assert udm == 4 * (2 + 6)
+    assert sdm == udm + 4 * 40 * 40 // (8 * devices)
+    assert sdm <= step

@@ -198,6 +198,11 @@ def test_other_layers_are_taken(layer: Layer, where: Place) -> None:
             place(MAP),
             "its windows reach over the edge, so that they average over different numbers of values",
         ),
+        (
+            pool("GlobalAveragePool", (), ()),
+            place((1, 1, 128, 129), (1, 1, 1, 1)),
+            "its windows have 16512 positions, at most 16384 are gone through",
+        ),
         (pointwise("Relu"), place(MAP), "nothing that the machine makes goes into it"),
         (
             pointwise("Relu"),

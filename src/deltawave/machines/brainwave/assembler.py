@@ -99,7 +99,7 @@ class Assembler:
         self._lines: dict[SectionName, list[Line]] = {name: [] for name in SECTIONS}
         self._section: SectionName | None = None
         self._registers: dict[Register, int] = {}
-        self._windows: list[Window] = []
+        self._windows: dict[Window, int] = {}
         self._prefix, self._aliases = "", dict[str, str]()
         self.owner = ""
         self._together: dict[tuple[Memory, str], str] = {}
@@ -146,9 +146,7 @@ class Assembler:
     def _number(self, window: Window | None) -> int:
         if window is None:
             return 0
-        if window not in self._windows:
-            self._windows.append(window)
-        return self._windows.index(window) + 1
+        return self._windows.setdefault(window, len(self._windows) + 1)
 
     def free(self, memory: Memory, name: str) -> None:
         """The name is not used any more: what comes may have its place."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltawave.machines.brainwave.compiled_layer import BrainwaveLayer
 from deltawave.machines.brainwave.isa import Opcode, Window
-from deltawave.machines.brainwave.layer_programs import LayerKind, LayerShape
+from deltawave.machines.brainwave.layer_programs import POSITIONS, LayerKind, LayerShape
 from deltawave.machines.brainwave.weights import halves, quantised
 from deltawave.network.flow import Feed, Layout, Place, Sizes
 from deltawave.network.layers import Conv, Dense, Layer, Pointwise, Pool
@@ -30,6 +30,8 @@ OPCODES = {
     "Mul": Opcode.VV_MUL,
     "Max": Opcode.VV_MAX,
 }
+MOST_POSITIONS = 1 << 14
+"""In a window that is gone through position by position, a chain each; ResNet-50 has 49."""
 UNKNOWN_SIZES = (
     "the sizes of its input are not known before it runs; --bind NAME=VALUE (in Python bind=) fixes them"
 )
@@ -76,7 +78,13 @@ def layer_shape(machine: Brainwave, layer: Layer, place: Place) -> LayerShape:
     }
     if type(layer) not in shapes:
         raise StaysOnHostError(f"has no instruction for {layer.kind}")
-    return shapes[type(layer)](machine.native_dim, layer, place)
+    shape = shapes[type(layer)](machine.native_dim, layer, place)
+    positions = shape.window.kernel_height * shape.window.kernel_width
+    if shape.kind in POSITIONS and positions > MOST_POSITIONS:
+        raise StaysOnHostError(
+            f"its windows have {positions} positions, at most {MOST_POSITIONS} are gone through"
+        )
+    return shape
 
 
 def _dense_shape(native: int, layer: Layer, place: Place) -> LayerShape:

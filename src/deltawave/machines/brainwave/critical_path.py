@@ -2,7 +2,8 @@
 
 UDM, the unconstrained dataflow machine: as many function units as there are operations, one cycle each; a step takes
 the operations on its longest path. SDM, the structurally constrained one: the multiply-accumulate units of the machine,
-everything else unconstrained; the products take as long as they must, the rest of the path follows.
+of all devices that the network takes, everything else unconstrained; the products take as long as they must, the rest
+of the path follows.
 """
 
 from __future__ import annotations
@@ -77,11 +78,12 @@ def bounds(machine: Brainwave, cells: Sequence[Compiled]) -> tuple[MachineFigure
     settled = {cell.name: np.ones((SETTLED_STEPS, 1), np.bool_) for cell in cells}
     steps = machine.timeline(cells, settled).step_cycles.values()
     paths = [Path.of(loop, cells) for loop in machine.plan(cells)]
+    multipliers = machine.multipliers_of(cells)
     return _beside_bounds(
         sum(path.udm_cycles for path in paths),
-        sum(path.sdm_cycles(machine.multipliers) for path in paths),
+        sum(path.sdm_cycles(multipliers) for path in paths),
         sum(int(cycles[-1]) for cycles in steps),
-        machine,
+        multipliers,
     )
 
 
@@ -90,11 +92,12 @@ def figures(machine: Brainwave, cells: Sequence[Compiled], activity: Activity) -
     loops = machine.plan(cells)
     runs = [(Path.of(loop, cells), loop.steps(activity)) for loop in loops]
     devices = len({device for loop in loops for device in loop.programs})
+    multipliers = machine.multipliers_of(cells)
     cycles = machine.timeline(cells, activity).cycles
     udm = sum(steps * path.udm_cycles for path, steps in runs)
-    sdm = sum(steps * path.sdm_cycles(machine.multipliers) for path, steps in runs)
+    sdm = sum(steps * path.sdm_cycles(multipliers) for path, steps in runs)
     products = sum(steps * sum(path.products) for path, steps in runs)
-    used = products / (cycles * devices * machine.multipliers) if cycles else 0.0
+    used = products / (cycles * multipliers) if cycles else 0.0
     return (
         MachineFigure(
             "devices", devices, "device", "those whose MatrixRf the weights fill, one after another"
@@ -102,7 +105,7 @@ def figures(machine: Brainwave, cells: Sequence[Compiled], activity: Activity) -
         MachineFigure(
             "utilisation", used, "share", "products without padding / all that fit into the cycles"
         ),
-        *_beside_bounds(udm, sdm, cycles, machine),
+        *_beside_bounds(udm, sdm, cycles, multipliers),
     )
 
 
@@ -148,10 +151,10 @@ def layer_udm_cycles(shape: LayerShape) -> int:
     }[shape.kind]
 
 
-def _beside_bounds(udm: int, sdm: int, cycles: int, machine: Brainwave) -> tuple[MachineFigure, ...]:
-    multipliers = f"{machine.multipliers} multipliers (ISCA 2018, Table I)"
+def _beside_bounds(udm: int, sdm: int, cycles: int, multipliers: int) -> tuple[MachineFigure, ...]:
+    source = f"{multipliers} multipliers (ISCA 2018, Table I)"
     return (
         MachineFigure("critical path, UDM", udm, "cycle", "unlimited function units (ISCA 2018, Table I)"),
-        MachineFigure("critical path, SDM", sdm, "cycle", multipliers),
+        MachineFigure("critical path, SDM", sdm, "cycle", source),
         MachineFigure("this machine", cycles, "cycle", "the timeline's, padding and hazards included"),
     )

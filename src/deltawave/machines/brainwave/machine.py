@@ -298,7 +298,7 @@ class Brainwave(Machine):
             for program in loop.programs.values():
                 check(program.assembled.program, self.limits)
 
-    def multipliers_of(self, cells: Sequence[Compiled]) -> int | None:
+    def multipliers_of(self, cells: Sequence[Compiled]) -> int:
         """Multipliers of all devices."""
         devices = {device for loop in self.plan(cells) for device in loop.programs}
         return len(devices) * self.multipliers

@@ -24,6 +24,7 @@ def conv_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
         raise NetworkError(
             f"{label(node)}: weights {list(kernel.shape)} do not fit {groups} groups and the bias"
         )
+    _check_kernel(node, kernel.shape, groups, shapes)
     pads = _pads(node, kernel.shape[2:], shapes)
     if pads is None:
         return opaque(node, shapes, _PADDING_UNKNOWN)
@@ -42,6 +43,22 @@ def conv_layer(values: Values, node: onnx.NodeProto, shapes: Shapes) -> Layer:
         dilations=tuple(flags.get("dilations", ones)),
         groups=groups,
     )
+
+
+def _check_kernel(node: onnx.NodeProto, kernel: Sequence[int], groups: int, shapes: Shapes) -> None:
+    """Raises NetworkError for weights that do not fit the input, or the node's own `kernel_shape`."""
+    declared = attributes(node).get("kernel_shape", kernel[2:])
+    if list(declared) != list(kernel[2:]):
+        raise NetworkError(
+            f"{label(node)}: weights {list(kernel)} do not fit its kernel_shape {list(declared)}"
+        )
+    sizes = (dims(shapes[node.input[0]]) if node.input[0] in shapes else None) or []
+    channels = next(iter(sizes[1:2]), None)
+    if isinstance(channels, int) and channels != kernel[1] * groups:
+        raise NetworkError(
+            f"{label(node)}: weights {list(kernel)} in {groups} groups take {kernel[1] * groups} channels,"
+            f" {node.input[0]} has {channels}"
+        )
 
 
 def pool_layer(node: onnx.NodeProto, shapes: Shapes) -> Layer:
