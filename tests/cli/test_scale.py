@@ -67,9 +67,12 @@ def test_tables_files_and_pictures_agree() -> None:
         ("link_bits=32", "96", "1"),
         ("link_bits=32", "192", "4"),
     ]
-    assert found["communication_overtakes_at"] == {"link_bits=8": 192, "link_bits=32": None}
-    assert "link_bits=8: from 192 units on (4 dies) links take longer than dies" in text
-    assert "link_bits=32: dies take longer than links up to the largest size" in text
+    assert found["links_overtake_dies_at"] == {
+        "link_bits=8": {"time": 192, "energy": 96},
+        "link_bits=32": {"time": None, "energy": 96},
+    }
+    assert "link_bits=8: time from 192 units on; energy from 96 units on" in text
+    assert "link_bits=32: time not up to the largest; energy from 96 units on" in text
     assert Path("s.png").read_bytes().startswith(b"\x89PNG")
     assert (
         json.loads(succeeds("scale", "-m", "muntaniala", "--hidden", "96", "--json", "-"))["machine"]

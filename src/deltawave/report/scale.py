@@ -24,17 +24,14 @@ class ScaleStudy:
         ]
 
     def verdicts(self) -> dict[str, str]:
-        """From which size on links take longer than dies, by variant."""
-        return {name: _verdict(overtaken(points)) for name, points in self.variants.items()}
+        """From which size on links take more than dies, by variant."""
+        return {name: _verdict(points) for name, points in self.variants.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
-        crossings = {name: overtaken(points) for name, points in self.variants.items()}
         return {
             "machine": self.machine,
-            "communication_overtakes_at": {
-                name: None if point is None else point.hidden for name, point in crossings.items()
-            },
+            "links_overtake_dies_at": {name: _crossings(points) for name, points in self.variants.items()},
             "points": self.rows(),
         }
 
@@ -73,10 +70,17 @@ def _cells(name: str, point: ScalePoint) -> list[str]:
     ]
 
 
-def _verdict(point: ScalePoint | None) -> str:
-    if point is None:
-        return "dies take longer than links up to the largest size"
-    return f"from {point.hidden} units on ({point.dies} dies) links take longer than dies"
+def _crossings(points: Sequence[ScalePoint]) -> dict[str, int | None]:
+    """Hidden units from which on links take more time, and more energy."""
+    crossings = {"time": overtaken(points), "energy": overtaken(points, "energy")}
+    return {of: None if point is None else point.hidden for of, point in crossings.items()}
+
+
+def _verdict(points: Sequence[ScalePoint]) -> str:
+    return "; ".join(
+        f"{of} from {whole(hidden)} units on" if hidden else f"{of} not up to the largest"
+        for of, hidden in _crossings(points).items()
+    )
 
 
 def draw_scale(study: ScaleStudy, path: PathLike) -> None:

@@ -287,3 +287,20 @@ def test_a_die_alone_sends_its_state_to_the_host_only() -> None:
     rows = {row.name: row.bytes_moved for row in run.cost.traffic}
     assert rows["from die to die"] == 0
     assert rows["from and to the host"] == 10 * (7 + 8)
+
+
+def test_the_report_tells_the_power_of_the_prototype() -> None:
+    network = recurrent_network("LSTM", inputs=192, hidden=192, scale=0.1)
+    seen = particulars(dw.compile(network, PROTOTYPE).run(walk(200, 192)))
+    assert seen["power of dies"] == pytest.approx(4 * 10e6 * PROTOTYPE.points[0].cycle_pj * 1e-12)
+    assert seen["power of dies"] + seen["power of links, host included"] == pytest.approx(9.0e-3, rel=0.01)
+
+
+def test_dies_that_wait_may_take_less() -> None:
+    network, data = recurrent_network("LSTM", inputs=192, hidden=192, scale=0.1), walk(50, 192)
+    always, gated = (
+        particulars(dw.compile(network, PROTOTYPE.with_options({"waiting_share": share})).run(data))
+        for share in (1.0, 0.0)
+    )
+    ratio = gated["power of dies"] / always["power of dies"]
+    assert ratio == pytest.approx(768 * 50 / dw.compile(network, PROTOTYPE).run(data).timeline.cycles)

@@ -233,6 +233,7 @@ class Muntaniala(Machine):
     def figures(self, cells: Sequence[Compiled], activity: Activity) -> tuple[MachineFigure, ...]:
         """Dies, how full they are, how often numbers did not fit, and how long links and dies wait for each other."""
         own = _own(cells)
+        timeline = timing.timeline(self, own, activity)
         events = [Events.of(cell.cell, activity[cell.name]) for cell in own if cell.name in activity]
         counted = {
             "accumulators wrapped": ("accumulators", "sums outside of the accumulators"),
@@ -242,12 +243,19 @@ class Muntaniala(Machine):
         }
         parameters = sum(timing.GATES * c.cell.hidden * (c.cell.inputs + c.cell.hidden) for c in own)
         room = sum(cell.tiling.tiles for cell in own) * timing.GATES * self.units * 2 * self.units
-        computing = timing.time_in_dies(self, own, timing.timeline(self, own, activity))
+        computing = timing.time_in_dies(self, own, timeline)
         return (
             MachineFigure("dies", self.dies_used(cells), "die", "tiles of units x (units of x + units of h)"),
             MachineFigure("tiles filled", parameters / room, "share", "weights over places for weights"),
             MachineFigure("time in dies", computing, "share", "MAC and ELEM of the busiest layer"),
             MachineFigure("time in links", 1 - computing, "share", "what is left: dies wait for links"),
+            *(
+                MachineFigure(
+                    f"power of {row.name}", row.picojoules * 1e-12 / timeline.seconds, "W", row.basis
+                )
+                for row in cost.cost(self, own, activity, timeline).energy
+                if row.basis == cost.PUBLISHED and timeline.cycles
+            ),
             *(
                 MachineFigure(name, sum(int(getattr(e, field).sum()) for e in events), "", source)
                 for name, (field, source) in counted.items()

@@ -5,6 +5,7 @@ Time and energy of a step depend on sizes alone, so any size is measured without
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -72,11 +73,15 @@ def measure(machine: Muntaniala, hidden: int, layers: int = 1, inputs: int | Non
     )
 
 
-def overtaken(points: Sequence[ScalePoint]) -> ScalePoint | None:
-    """The smallest point from which on links take longer than dies; None if they never do. points: by size."""
+def overtaken(points: Sequence[ScalePoint], of: Literal["time", "energy"] = "time") -> ScalePoint | None:
+    """The smallest point from which on links take more time, or energy, than dies; None if they do not at the largest.
+
+    points: by size.
+    """
     found = None
     for point in reversed(points):
-        if point.time_in_links <= 0.5:
+        share = point.time_in_links if of == "time" else point.energy_in_links
+        if share <= 0.5:
             break
         found = point
     return found
