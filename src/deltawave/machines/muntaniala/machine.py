@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from deltawave.errors import CapacityError, OptionError
 from deltawave.hardware.cost import Cost
 from deltawave.hardware.timeline import Timeline
-from deltawave.kernels.stationary_lstm import Events
 from deltawave.machines.base import Activity, Compiled, CompiledCell, Machine, MachineFigure, Samples, Verdict
-from deltawave.machines.muntaniala import cost, timing
+from deltawave.machines.muntaniala import cost, figures, timing
 from deltawave.machines.muntaniala.compile import compile_cell
 from deltawave.machines.muntaniala.compiled import MuntanialaCell, muntaniala_cell, restore
 from deltawave.machines.muntaniala.points import (
@@ -33,6 +32,25 @@ from deltawave.options import option
 
 SPLIT = "[recall 55%] weights, x, h of 8 bits, accumulators and c of 16; the abstract says 8/16 bit"
 TABLED = ("sigmoid", "tanh", "hard_sigmoid")
+RANGES: Mapping[str, tuple[float, float]] = {
+    "dies": (1, 10**8),
+    "units": (1, 1 << 12),
+    "sram_bytes": (1, 1 << 40),
+    "weight_bits": (2, 8),
+    "bias_bits": (2, 16),
+    "state_bits": (2, 8),
+    "accumulator_bits": (10, 32),
+    "headroom": (1.0, 64.0),
+    "table_fraction_bits": (4, 14),
+    "bias_cycles": (0, 1 << 20),
+    "table_cycles": (1, 1 << 20),
+    "link_bits": (1, 1 << 16),
+    "link_word_cycles": (1, 1 << 20),
+    "link_clock_hz": (1.0, 1e12),
+    "link_pj_per_bit": (0.0, 1e6),
+    "hop_cycles": (0, 1 << 20),
+    "waiting_share": (0.0, 1.0),
+}
 CALIBRATED = "ours, calibrated: 192 units on 2 x 2 dies take 330 us at 10 MHz"
 
 
@@ -106,25 +124,11 @@ class Muntaniala(Machine):
     )
 
     def __post_init__(self) -> None:
-        _check_range(self.name, "dies", self.dies, 1, 10**8)
-        _check_range(self.name, "units", self.units, 1, 1 << 12)
-        _check_range(self.name, "sram_bytes", self.sram_bytes, 1, 1 << 40)
-        _check_range(self.name, "link_bits", self.link_bits, 1, 1 << 16)
-        for name in ("weight_bits", "state_bits"):
-            _check_range(self.name, name, getattr(self, name), 2, 8)
-        _check_range(self.name, "bias_bits", self.bias_bits, 2, 16)
-        _check_range(self.name, "accumulator_bits", self.accumulator_bits, 10, 32)
-        _check_range(self.name, "headroom", self.headroom, 1.0, 64.0)
-        _check_range(self.name, "table_fraction_bits", self.table_fraction_bits, 4, 14)
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None:
+                _check_range(self.name, name, value, low, high)
         _check_range(self.name, "table_step_bits", self.table_step_bits, 1, self.table_fraction_bits)
-        for name in ("bias_cycles", "hop_cycles"):
-            _check_range(self.name, name, getattr(self, name), 0, 1 << 20)
-        for name in ("table_cycles", "link_word_cycles"):
-            _check_range(self.name, name, getattr(self, name), 1, 1 << 20)
-        _check_range(self.name, "link_pj_per_bit", self.link_pj_per_bit, 0.0, 1e6)
-        _check_range(self.name, "waiting_share", self.waiting_share, 0.0, 1.0)
-        if self.link_clock_hz is not None:
-            _check_range(self.name, "link_clock_hz", self.link_clock_hz, 1.0, 1e12)
         self._check_point()
 
     def _check_point(self) -> None:
@@ -232,35 +236,7 @@ class Muntaniala(Machine):
 
     def figures(self, cells: Sequence[Compiled], activity: Activity) -> tuple[MachineFigure, ...]:
         """Dies, how full they are, how often numbers did not fit, and how long links and dies wait for each other."""
-        own = _own(cells)
-        timeline = timing.timeline(self, own, activity)
-        events = [Events.of(cell.cell, activity[cell.name]) for cell in own if cell.name in activity]
-        counted = {
-            "accumulators wrapped": ("accumulators", "sums outside of the accumulators"),
-            "inputs saturated": ("x", "values of x beyond the calibrated format"),
-            "states c saturated": ("c", "values of c beyond the calibrated format"),
-            "states h saturated": ("h", "values of h beyond the format"),
-        }
-        parameters = sum(timing.GATES * c.cell.hidden * (c.cell.inputs + c.cell.hidden) for c in own)
-        room = sum(cell.tiling.tiles for cell in own) * timing.GATES * self.units * 2 * self.units
-        computing = timing.time_in_dies(self, own, timeline)
-        return (
-            MachineFigure("dies", self.dies_used(cells), "die", "tiles of units x (units of x + units of h)"),
-            MachineFigure("tiles filled", parameters / room, "share", "weights over places for weights"),
-            MachineFigure("time in dies", computing, "share", "MAC and ELEM of the busiest layer"),
-            MachineFigure("time in links", 1 - computing, "share", "what is left: dies wait for links"),
-            *(
-                MachineFigure(
-                    f"power of {row.name}", row.picojoules * 1e-12 / timeline.seconds, "W", row.basis
-                )
-                for row in cost.cost(self, own, activity, timeline).energy
-                if row.basis == cost.PUBLISHED and timeline.cycles
-            ),
-            *(
-                MachineFigure(name, sum(int(getattr(e, field).sum()) for e in events), "", source)
-                for name, (field, source) in counted.items()
-            ),
-        )
+        return figures.figures(self, _own(cells), activity)
 
 
 def _own(cells: Sequence[Compiled]) -> list[MuntanialaCell]:
