@@ -56,6 +56,32 @@ def random_case(seed: int, machine: str, kind: CellKind, smaller: int = 1) -> Ca
     return Case(seed, make(rng, cell), cell, others)
 
 
+def tightest(machine: str) -> Case:
+    """Nothing waits longer than the RTL needs, states are one word, and the FIFO is short."""
+    rng, sizes = np.random.default_rng(0), {"deltarnn": (1, 1), "edgedrnn": (6, 4)}[machine]
+    sigmoid, tanh = stepped_table("sigmoid", 8, 4), stepped_table("tanh", 8, 4)
+    cell = weighted(
+        rng,
+        "gru",
+        *sizes,
+        activation=Fixed(8, 8),
+        weight_bits=8,
+        weight_fraction_bits=7,
+        accumulator_bits=24,
+        accumulator_saturates=False,
+        tables=(sigmoid, tanh, tanh),
+    )
+    cell = replace(cell, theta_x=0, theta_h=0)
+    if machine == "deltarnn":
+        rates = dict.fromkeys(("input_rate", "hidden_rate", "scheduler_rate"), 1)
+        lanes = dict.fromkeys(("channel_pes", "memory_ports", "activation_lanes"), 1)
+        times = {"encoder_latency_cycles": 1, "mxv_latency_cycles": 3, "activation_stages": 5}
+        return Case(0, DeltaRNN(name=machine, **rates, **lanes, **times), cell, ())
+    times = {"encoder_latency_cycles": 1, "dram_latency_cycles": 0, "mac_latency_cycles": 3}
+    activation = {"activation_cycles": 7, "activation_extra_groups": 0}
+    return Case(0, EdgeDRNN(name=machine, pes=4, fifo_depth=2, **times, **activation), cell, ())
+
+
 def one_of(rng: Random, *values):
     return values[rng.integers(len(values))]
 

@@ -21,7 +21,7 @@ from deltawave.kernels.cell import CellKind, QuantisedCell
 from deltawave.machines.deltarnn.rtl.simulate import CoreSimulation, model
 from deltawave.rtl.simulation import random_stalls
 from rtl.cycle_table import TABLE, Compared, check_row
-from rtl.delta_cases import KINDS, Case, described, random_case, random_inputs
+from rtl.delta_cases import KINDS, Case, described, random_case, random_inputs, tightest
 
 EVERY_RUN_SEED = 20
 """Whose tables are small."""
@@ -128,6 +128,15 @@ def write_waves(case: Case, waves: Path, asked: Callable[[Bench], None]) -> None
 @pytest.mark.parametrize(("machine", "kind"), IN_EVERY_RUN)
 def test_a_random_machine(machine: str, kind: CellKind, tmp_path: Path) -> None:
     compare(random_case(EVERY_RUN_SEED + ROWS.index((machine, kind)), machine, kind, smaller=3), tmp_path)
+
+
+@pytest.mark.parametrize("machine", ["deltarnn", "edgedrnn"])
+def test_the_tightest_machine(machine: str, tmp_path: Path) -> None:
+    def asked(bench: Bench) -> None:
+        scenario(bench)
+        bench.stream(bench.inputs(20), h=0.95)  # outputs of several steps wait
+
+    compare(tightest(machine), tmp_path, asked)
 
 
 @pytest.fixture(params=[1, 2, 4, 7], ids=lambda row: "-".join(ROWS[row]), scope="module")
