@@ -199,6 +199,11 @@ def test_other_layers_are_taken(layer: Layer, where: Place) -> None:
             "its windows reach over the edge, so that they average over different numbers of values",
         ),
         (
+            replace(conv(3, 3), strides=(1 << 40, 1)),
+            place(MAP, (1, 1, 1, 2)),
+            "window: row_stride = 1099511627776 is out of range; it goes from 1 to 16777215",
+        ),
+        (
             pool("GlobalAveragePool", (), ()),
             place((1, 1, 128, 129), (1, 1, 1, 1)),
             "its windows have 16512 positions, at most 16384 are gone through",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from deltawave.errors import OptionError
 from deltawave.machines.brainwave.compiled_layer import BrainwaveLayer
 from deltawave.machines.brainwave.isa import Opcode, Window
 from deltawave.machines.brainwave.layer_programs import POSITIONS, LayerKind, LayerShape
@@ -78,7 +79,10 @@ def layer_shape(machine: Brainwave, layer: Layer, place: Place) -> LayerShape:
     }
     if type(layer) not in shapes:
         raise StaysOnHostError(f"has no instruction for {layer.kind}")
-    shape = shapes[type(layer)](machine.native_dim, layer, place)
+    try:
+        shape = shapes[type(layer)](machine.native_dim, layer, place)
+    except OptionError as beyond_any_window:
+        raise StaysOnHostError(str(beyond_any_window)) from None
     positions = shape.window.kernel_height * shape.window.kernel_width
     if shape.kind in POSITIONS and positions > MOST_POSITIONS:
         raise StaysOnHostError(
