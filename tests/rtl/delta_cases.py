@@ -71,7 +71,7 @@ def tightest(machine: str) -> Case:
         accumulator_saturates=False,
         tables=(sigmoid, tanh, tanh),
     )
-    cell = replace(cell, theta_x=0, theta_h=0)
+    cell = _lively(cell)
     if machine == "deltarnn":
         rates = dict.fromkeys(("input_rate", "hidden_rate", "scheduler_rate"), 1)
         lanes = dict.fromkeys(("channel_pes", "memory_ports", "activation_lanes"), 1)
@@ -80,6 +80,13 @@ def tightest(machine: str) -> Case:
     times = {"encoder_latency_cycles": 1, "dram_latency_cycles": 0, "mac_latency_cycles": 3}
     activation = {"activation_cycles": 7, "activation_extra_groups": 0}
     return Case(0, EdgeDRNN(name=machine, pes=4, fifo_depth=2, **times, **activation), cell, ())
+
+
+def _lively(cell: QuantisedCell) -> QuantisedCell:
+    """A GRU whose update gate is a half, so that its state moves with its inputs; every value that moves is sent."""
+    keeps = np.arange(3 * cell.hidden) // cell.hidden != 1
+    x, h = ((w * keeps[:, None]).astype(np.int16) for w in (cell.weights_x, cell.weights_h))
+    return replace(cell, weights_x=x, weights_h=h, bias=np.zeros_like(cell.bias), theta_x=0, theta_h=0)
 
 
 def one_of(rng: Random, *values):
@@ -147,18 +154,25 @@ def _sparse(rng: Random, cell: QuantisedCell) -> QuantisedCell:
 
 
 def _cell(rng: Random, kind: CellKind) -> QuantisedCell:
+    """Mostly with the point of the weights where sums are about one when inputs go all over their format: else gates
+    are open or shut for good, and states stand still."""
     activation_bits = int(rng.integers(4, 17))
     fraction = int(rng.integers(1, min(12, activation_bits + 1)))
     weight_bits = int(one_of(rng, 2, 4, 8, min(16, 32 - activation_bits)))
     least = max(16, weight_bits + activation_bits)
+    inputs, hidden = int(one_of(rng, 1, *range(2, 13))), int(one_of(rng, 1, *range(2, 21)))
+    product_bits = weight_bits + activation_bits - 3 + (inputs + hidden).bit_length() // 2
+    balanced = min(max(product_bits - fraction, 0), 24)
     return weighted(
         rng,
         kind,
-        int(one_of(rng, 1, *range(2, 13))),
-        int(one_of(rng, 1, *range(2, 21))),
+        inputs,
+        hidden,
         activation=Fixed(activation_bits - fraction, fraction, one_of(rng, "saturate", "wrap")),
         weight_bits=weight_bits,
-        weight_fraction_bits=int(rng.integers(0, min(weight_bits + 2, least))),
+        weight_fraction_bits=int(
+            one_of(rng, balanced, balanced, balanced - 1 if balanced else 0, weight_bits)
+        ),
         accumulator_bits=int(one_of(rng, least, min(least + 3, 32), 32)),
         accumulator_saturates=bool(rng.integers(2)),
         tables=_tables(rng, fraction),
@@ -194,9 +208,10 @@ def weighted(
     accumulator_saturates: bool,
     tables: tuple[ActivationTable, ActivationTable, ActivationTable],
 ) -> QuantisedCell:
-    """Weights all over their format or small ones, biases of any size, thresholds from none to more than all."""
-    reach, rows = one_of(rng, 1 << (weight_bits - 1), 1 << max(0, weight_bits - 4)), len(GATES[kind]) * hidden
-    bias_reach = 1 << int(one_of(rng, 4, accumulator_bits - 2, 31))
+    """Weights all over their format, biases about one or of any size, thresholds from none to more than all."""
+    reach, rows = 1 << (weight_bits - 1), len(GATES[kind]) * hidden
+    one = min(weight_fraction_bits + activation.fraction_bits, 31)
+    bias_reach = 1 << int(one_of(rng, 4, one, one, one, one, 31))
     thetas = (0, 1, 2, 1 << (activation.bits // 2), 1 << activation.bits, 1 << 40)
     return QuantisedCell(
         kind=kind,
@@ -246,7 +261,8 @@ def random_inputs(rng: Random, cell: QuantisedCell, steps: int) -> NDArray[np.in
     noise = rng.integers(low, high + 1, shape)
     xs = one_of(
         rng,
-        np.clip(np.cumsum(rng.integers(-2, 3, shape), axis=0), low, high),
+        np.clip(np.cumsum(noise // 8, axis=0), low, high),
+        noise,
         noise,
         np.where(rng.random(shape) < 0.5, low, high),
     )

@@ -17,7 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from deltawave.errors import SimulationError
-from deltawave.kernels.cell import CellKind, QuantisedCell
+from deltawave.kernels.cell import CellKind, CellState, QuantisedCell
+from deltawave.machines.deltarnn import semantics
 from deltawave.machines.deltarnn.rtl.simulate import CoreSimulation, model
 from deltawave.rtl.simulation import random_stalls
 from rtl.cycle_table import TABLE, Compared, check_row
@@ -188,6 +189,19 @@ def in_beats(bench: Bench, xs: NDArray[np.int64], groups: int) -> NDArray[np.int
     rate = bench.core.shape.input_rate
     beats = np.pad(xs, ((0, 0), (0, groups * rate - xs.shape[1]))).reshape(-1, rate)
     return beats[:, 0] if rate == 1 else beats
+
+
+@pytest.mark.parametrize(("machine", "kind"), ROWS)
+def test_states_of_random_cells_move(machine: str, kind: CellKind) -> None:
+    """Else comparing them would say little."""
+    moves = []
+    for seed in range(FIRST_SEED, FIRST_SEED + MACHINES_A_ROW):
+        cell = random_case(seed, machine, kind).cell
+        xs = random_inputs(np.random.default_rng(seed), cell, 4 * STEPS)
+        outputs, _ = semantics.run(cell, CellState.initial(cell), xs.astype(np.int32))
+        moves.append((np.diff(outputs, axis=0) != 0).mean())
+    assert np.mean(moves) > 0.25
+    assert np.count_nonzero(moves) >= 0.6 * MACHINES_A_ROW
 
 
 def test_a_failure_leaves_its_waves(tmp_path: Path) -> None:
