@@ -41,7 +41,18 @@ def values(group: list[dict[str, Any]]) -> dict[str, float]:
 
 def test_help_names_every_command_and_starts_without_the_rest() -> None:
     text = succeeds("--help")
-    for name in ("machines", "inspect", "compile", "list", "run", "compare", "sweep", "search", "scale", "claims"):
+    for name in (
+        "machines",
+        "inspect",
+        "compile",
+        "list",
+        "run",
+        "compare",
+        "sweep",
+        "search",
+        "scale",
+        "claims",
+    ):
         assert f"\n  {name} " in text
         assert "Usage" in succeeds(name, "--help")
 

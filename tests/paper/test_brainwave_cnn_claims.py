@@ -29,7 +29,9 @@ def test_the_bounds_of_the_convolution() -> None:
 def test_steps_of_the_convolution_take_what_its_products_hold_the_engines() -> None:
     assert CNN_VARIANT.multipliers == 98_304
     assert step_cycles(CNN_VARIANT) == 33 * 9 * 4  # rounds of 24 windows, tiles, cycles of a tile
-    assert step_cycles(BW_S10_IN_PLACE) == 784 * 1 * 10  # windows, rounds of 3 tiles on 6 engines, cycles of a tile
+    assert (
+        step_cycles(BW_S10_IN_PLACE) == 784 * 1 * 10
+    )  # windows, rounds of 3 tiles on 6 engines, cycles of a tile
 
 
 def test_the_convolution_alone_takes_the_sum_of_what_it_passes() -> None:

@@ -80,7 +80,9 @@ def test_tables_have_ends(seed: int, bits: int, entries: int, first: int, reach_
 
 @few
 @given(seeds, st.integers(2, 14), st.integers(1, 900), st.integers(-900, 900), st.integers(-900, 900))
-def test_tables_that_count_up_need_no_memory(seed: int, bits: int, entries: int, first: int, least: int) -> None:
+def test_tables_that_count_up_need_no_memory(
+    seed: int, bits: int, entries: int, first: int, least: int
+) -> None:
     table = ActivationTable("relu", first, (least + np.arange(entries)).astype(np.int16))
     values = edges(bits, np.random.default_rng(seed))
     found = outputs_of(lambda m, value: Lookup(table, "table").read(m, value), bits, values)

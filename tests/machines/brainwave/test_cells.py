@@ -108,11 +108,12 @@ def small(**entries: int) -> SmallMachine:
         (
             small(add_sub_vrf_entries=15),
             "layer needs 16 vectors of 4 in AddSubVrf.0, BW_SMALL has 15; "
-            "choose a larger machine or a smaller layer",
+            "set more add_sub_vrf_entries, choose a larger machine or a smaller layer",
         ),
         (
             small(initial_vrf_entries=5),
-            "layer needs 6 vectors of 4 in InitialVrf, BW_SMALL has 5; choose a larger machine or a smaller layer",
+            "layer needs 6 vectors of 4 in InitialVrf, BW_SMALL has 5; "
+            "set more initial_vrf_entries, choose a larger machine or a smaller layer",
         ),
     ],
 )

@@ -223,8 +223,14 @@ def test_layers_that_are_not(layer: Layer, where: Place, reason: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "need"),
     [
-        ({"initial_vrf_entries": 5}, "6 vectors of 4 in InitialVrf, bw-s10 has 5"),
-        ({"add_sub_vrf_entries": 15}, "16 vectors of 4 in AddSubVrf.0, bw-s10 has 15"),
+        (
+            {"initial_vrf_entries": 5},
+            "6 vectors of 4 in InitialVrf, bw-s10 has 5; set more initial_vrf_entries,",
+        ),
+        (
+            {"add_sub_vrf_entries": 15},
+            "16 vectors of 4 in AddSubVrf.0, bw-s10 has 15; set more add_sub_vrf_entries,",
+        ),
     ],
 )
 def test_layers_that_do_not_fit_together_are_refused(changes: dict[str, int], need: str) -> None:
@@ -233,7 +239,7 @@ def test_layers_that_do_not_fit_together_are_refused(changes: dict[str, int], ne
     machine.check(cells[:1])
     with pytest.raises(CapacityError) as error:
         machine.check(cells)
-    assert str(error.value) == (f"the layers together need {need}; choose a larger machine or fewer layers")
+    assert str(error.value) == f"the layers together need {need} choose a larger machine or fewer layers"
 
 
 def test_layers_beyond_all_devices_are_refused() -> None:

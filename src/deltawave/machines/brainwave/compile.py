@@ -46,7 +46,7 @@ from deltawave.machines.base import Samples
 from deltawave.machines.brainwave.cell_programs import MEMORIES
 from deltawave.machines.brainwave.check import check
 from deltawave.machines.brainwave.compiled import BrainwaveCell, assemble_cell
-from deltawave.machines.brainwave.isa import PER_MFU, Space
+from deltawave.machines.brainwave.isa import PER_MFU, Memory, Space
 from deltawave.machines.brainwave.weights import halves, quantised
 from deltawave.network.layers import Cell
 from deltawave.numerics.block_float import BlockFloat
@@ -88,8 +88,18 @@ def check_fit(machine: Brainwave, who: str, used: Mapping[Space, int], smaller: 
             where = f"{memory.value}.{mfu}" if memory in PER_MFU else memory.value
             raise CapacityError(
                 f"{who} {needed} {what} in {where}, {machine.name} has {entries}; "
-                f"choose a larger machine or {smaller}"
+                f"{_more_of(memory)}choose a larger machine or {smaller}"
             )
+
+
+def _more_of(memory: Memory) -> str:
+    """The option that makes a register file larger: the depths of VRFs are not published."""
+    options = {
+        Memory.INITIAL_VRF: "initial_vrf_entries",
+        Memory.ADD_SUB_VRF: "add_sub_vrf_entries",
+        Memory.MULTIPLY_VRF: "multiply_vrf_entries",
+    }
+    return f"set more {options[memory]}, " if memory in options else ""
 
 
 def _memory_bias(cell: Cell, memories: int) -> NDArray[np.float64]:

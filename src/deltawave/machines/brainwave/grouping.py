@@ -33,6 +33,13 @@ class Resident:
         return isinstance(self.shape, CellShape)
 
     @property
+    def row_tiles(self) -> int:
+        """Tiles of a row of its matrix, of a layer that keeps no state."""
+        if not isinstance(self.shape, LayerShape) or self.shape.kind != "product":
+            return 0
+        return self.shape.window.vectors
+
+    @property
     def tiles(self) -> int:
         """Tiles of its weights."""
         return self.shape.tiles

@@ -34,6 +34,7 @@ from deltawave.machines.brainwave.grouping import Resident
 from deltawave.machines.brainwave.isa import Limits
 from deltawave.machines.brainwave.plan import Loop, entries_used, plan
 from deltawave.machines.brainwave.restore import restore, unit, units
+from deltawave.machines.brainwave.streaming import LEAST_BUFFERS
 from deltawave.network.flow import NOWHERE, Place
 from deltawave.network.layers import Cell, Conv, Dense, Layer, Recurrent
 from deltawave.numerics.block_float import BlockFloat
@@ -231,13 +232,13 @@ class Brainwave(Machine):
         return math.ceil(vectors * self.native_dim * cost.HALF_BITS / bits_per_cycle)
 
     def streams_weights(self, residents: Sequence[Resident]) -> bool:
-        """Whether weights stream from DRAM: those of a feed-forward network that do not all fit the MatrixRf."""
+        """Whether weights stream from DRAM: those of a feed-forward network that do not all fit the MatrixRf, if this
+        holds a row of tiles of each matrix in two buffers."""
         fits = sum(resident.tiles for resident in residents) <= self.mrf_tiles
-        return (
-            self.dram_bytes_per_cycle > 0
-            and not fits
-            and not any(resident.is_recurrent for resident in residents)
-        )
+        recurs = any(resident.is_recurrent for resident in residents)
+        if self.dram_bytes_per_cycle == 0 or fits or recurs:
+            return False
+        return LEAST_BUFFERS * max(resident.row_tiles for resident in residents) <= self.mrf_tiles
 
     @property
     def mvm_cycles(self) -> int:

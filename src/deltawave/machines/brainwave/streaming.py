@@ -6,12 +6,11 @@ buffer; while one is used the next ones are loaded.
 
 from collections.abc import Iterator, Sequence
 
-from deltawave.errors import CapacityError
 from deltawave.machines.brainwave.assembler import DRAM, MATRIX_RF, Assembler, Part
 from deltawave.machines.brainwave.grouping import Resident
 from deltawave.machines.brainwave.layer_programs import LayerShape, Piece
 
-MOST_BUFFERS = 4
+LEAST_BUFFERS, MOST_BUFFERS = 2, 4
 
 
 class Stream:
@@ -20,13 +19,9 @@ class Stream:
     def __init__(self, npu: Assembler, products: Sequence[Resident], tiles: int) -> None:
         shapes = {r.name: r.shape for r in products if isinstance(r.shape, LayerShape)}
         widest = max(shape.window.vectors for shape in shapes.values())
+        assert LEAST_BUFFERS * widest <= tiles, "else weights do not stream"
         self._npu, self._buffers = npu, min(MOST_BUFFERS, tiles // widest)
-        self._room = tiles // self._buffers if self._buffers else 0
-        if self._buffers < 2:
-            raise CapacityError(
-                f"weights that stream need two rows of {widest} tiles in MatrixRf, there are {tiles} tiles; "
-                "choose a larger machine"
-            )
+        self._room = tiles // self._buffers
         self._queue = [(name, shape, row) for name, shape in shapes.items() for row in self._rows(shape)]
         self._loaded = self._used = 0
 
