@@ -1,6 +1,6 @@
 """The channels: columns of weights times what was sent, summed in the memories of pre-activations."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -154,89 +154,103 @@ class Channels(wiring.Component):
         weights: Signal,
         left: Signal,
     ) -> None:
-        shape, cell = self.shape, self.shape.cell
-        depth, bits, lanes = shape.turns * shape.words, self.sum_bits, shape.lanes
-        has_second = shape.kind == "gru"
-        turn = CANDIDATE // shape.channels
-        second_at = Signal(self.word_bits + 2)
-        m.d.comb += second_at.eq(at - turn * self.words)
-        is_candidate = (at >= turn * self.words) & (at < (turn + 1) * self.words)
-
-        bias = self._bias(m, 0, self.clear_word, depth, self.width * bits)
-        second_cleared = self.clear_word - turn * self.words
-        second_bias = self._bias(m, 1, second_cleared, shape.words, lanes * bits) if has_second else None
-
-        # what belongs to the word whose weights are there, and then to its products
-        carried = {
+        """The word whose weights are there, then its products, are added to the sums."""
+        stage = {
             "valid": issue,
             "at": at,
-            "second_at": second_at,
             "delta": delta,
-            "to_second": (source == H) & is_candidate if has_second else Const(0),
+            "to_second": (source == H) & self._is_candidate(at) if self._has_second else Const(0),
         }
-        stage = {name: later(m, value, f"w_{name}") for name, value in carried.items()}
-        products = Signal(self.width * (cell.weight_bits + len(delta)))
-        width = cell.weight_bits + len(delta)
-        for lane in range(self.width):
-            weight = weights.word_select(lane, cell.weight_bits).as_signed()
-            m.d.sync += products.word_select(lane, width).eq(weight * stage["delta"])
+        stage = {name: later(m, value, f"w_{name}") for name, value in stage.items()}
+        products, width = self._products(m, weights, stage["delta"])
         stage = {name: later(m, value, f"p_{name}") for name, value in stage.items()}
-        for delay in range(shape.sum_latency_cycles - SUM_STAGES):
+        for delay in range(self.shape.sum_latency_cycles - SUM_STAGES):
             stage = {name: later(m, value, f"d{delay}_{name}") for name, value in stage.items()}
             products = later(m, products, f"d{delay}_products")
+        self._add(m, stage, products, width)
+        self._idle(m, issue, left)
 
-        is_cleared, cleared_at = Signal(), Signal(self.address_bits)
-        m.d.sync += [is_cleared.eq(self.clear), cleared_at.eq(self.clear_word)]
+    @property
+    def _has_second(self) -> bool:
+        """Whether the candidate's sum over h is kept apart."""
+        return self.shape.kind == "gru"
+
+    @property
+    def _first_candidate(self) -> Value:
+        """The candidate's first word."""
+        return (CANDIDATE // self.shape.channels) * self.words
+
+    def _is_candidate(self, at: Value) -> Value:
+        return (at >= self._first_candidate) & (at < self._first_candidate + self.words)
+
+    def _products(self, m: Module, weights: Signal, delta: Signal) -> tuple[Signal, int]:
+        """The products of a word a cycle later, and their width."""
+        bits = self.shape.cell.weight_bits
+        width = bits + len(delta)
+        products = Signal(self.width * width)
+        for lane in range(self.width):
+            weight = weights.word_select(lane, bits).as_signed()
+            m.d.sync += products.word_select(lane, width).eq(weight * delta)
+        return products, width
+
+    def _add(self, m: Module, stage: dict[str, Signal], products: Signal, width: int) -> None:
+        """The sums of a word are read, added to and written in one cycle, or become the bias."""
+        depth, bits = self.shape.turns * self.shape.words, self.sum_bits
+        bias = self._bias(m, 0, self.clear_word, depth, self.width * bits)
         sums = Memory(shape=self.width * bits, depth=depth, init=[])
         m.submodules.sums = sums
         read, write = sums.read_port(domain="comb"), sums.write_port()
         m.d.comb += [read.addr.eq(Mux(self.reads, self.read, stage["at"])), self.read_x.eq(read.data)]
-        first = (CANDIDATE % shape.channels) * lanes
-        old = read.data
-        if has_second:
-            second = Memory(shape=lanes * bits, depth=shape.words, init=[])
-            m.submodules.second = second
-            read2, write2 = second.read_port(domain="comb"), second.write_port()
-            m.d.comb += [
-                read2.addr.eq(Mux(self.reads, self.read_second, stage["second_at"])),
-                self.read_h.eq(read2.data),
-            ]
-            before, after = old[: first * bits], old[(first + lanes) * bits :]
-            mine = Mux(stage["to_second"], read2.data, old[first * bits : (first + lanes) * bits])
-            old = Cat(before, mine, after)
-        new = []
-        for lane in range(self.width):
-            total = Signal(signed(max(bits, width) + 1), name=f"total{lane}")
-            m.d.comb += total.eq(
-                old[lane * bits : (lane + 1) * bits].as_signed()
-                + products.word_select(lane, width).as_signed()
-            )
-            new.append(narrowed(m, total, cell.accumulator, f"sum{lane}"))
-        plain = Cat(*new)
-        kept = plain
-        if has_second:  # the sum over x stays as it is while that over h grows
-            mine = plain[first * bits : (first + lanes) * bits]
-            stays = Mux(stage["to_second"], read.data[first * bits : (first + lanes) * bits], mine)
-            kept = Cat(plain[: first * bits], stays, plain[(first + lanes) * bits :])
-            m.d.comb += [
-                write2.addr.eq(stage["second_at"]),
-                write2.data.eq(mine),
-                write2.en.eq(stage["valid"] & stage["to_second"]),
-            ]
+        old = self._with_second(m, stage, read.data) if self._has_second else read.data
+        new = Cat(*(self._total(m, lane, old, products, width) for lane in range(self.width)))
+        cleared, cleared_at = Signal(), Signal(self.address_bits)
+        m.d.sync += [cleared.eq(self.clear), cleared_at.eq(self.clear_word)]
+        kept = self._keep_second(m, stage, read.data, new, cleared, cleared_at) if self._has_second else new
         m.d.comb += [
-            write.addr.eq(stage["at"]),
-            write.data.eq(kept),
-            write.en.eq(stage["valid"]),
+            write.addr.eq(Mux(cleared, cleared_at, stage["at"])),
+            write.data.eq(Mux(cleared, bias, kept)),
+            write.en.eq(cleared | stage["valid"]),
         ]
-        with m.If(is_cleared):
-            m.d.comb += [write.addr.eq(cleared_at), write.data.eq(bias), write.en.eq(1)]
-            if has_second:
-                m.d.comb += [
-                    write2.addr.eq(cleared_at - turn * self.words),
-                    write2.data.eq(second_bias),
-                    write2.en.eq((cleared_at >= turn * self.words) & (cleared_at < (turn + 1) * self.words)),
-                ]
-        self._idle(m, issue, left)
+
+    def _total(self, m: Module, lane: int, old: Value, products: Signal, width: int) -> Signal:
+        bits = self.sum_bits
+        total = Signal(signed(max(bits, width) + 1), name=f"total{lane}")
+        before = old[lane * bits : (lane + 1) * bits].as_signed()
+        m.d.comb += total.eq(before + products.word_select(lane, width).as_signed())
+        return narrowed(m, total, self.shape.cell.accumulator, f"sum{lane}")
+
+    def _split(self, word: Value) -> tuple[Value, Value, Value]:
+        """A word before, in and behind the candidate's channel."""
+        first = (CANDIDATE % self.shape.channels) * self.shape.lanes * self.sum_bits
+        last = first + self.shape.lanes * self.sum_bits
+        return word[:first], word[first:last], word[last:]
+
+    def _with_second(self, m: Module, stage: dict[str, Signal], word: Value) -> Value:
+        """The word with the candidate's sum over h where that one grows."""
+        self._second = Memory(shape=self.shape.lanes * self.sum_bits, depth=self.shape.words, init=[])
+        m.submodules.second = self._second
+        read = self._second.read_port(domain="comb")
+        m.d.comb += [
+            read.addr.eq(Mux(self.reads, self.read_second, stage["at"] - self._first_candidate)),
+            self.read_h.eq(read.data),
+        ]
+        before, mine, behind = self._split(word)
+        return Cat(before, Mux(stage["to_second"], read.data, mine), behind)
+
+    def _keep_second(
+        self, m: Module, stage: dict[str, Signal], old: Value, new: Value, cleared: Signal, cleared_at: Signal
+    ) -> Value:
+        """The candidate's sum over x stays as it is while that over h grows; the new word."""
+        bits = self.shape.lanes * self.sum_bits
+        bias = self._bias(m, 1, self.clear_word - self._first_candidate, self.shape.words, bits)
+        write = self._second.write_port()
+        before, mine, behind = self._split(new)
+        m.d.comb += [
+            write.addr.eq(Mux(cleared, cleared_at, stage["at"]) - self._first_candidate),
+            write.data.eq(Mux(cleared, bias, mine)),
+            write.en.eq(Mux(cleared, self._is_candidate(cleared_at), stage["valid"] & stage["to_second"])),
+        ]
+        return Cat(before, Mux(stage["to_second"], self._split(old)[1], mine), behind)
 
     def _idle(self, m: Module, issue: Signal, left: Signal) -> None:
         history = Signal(self.shape.sum_latency_cycles - 1)
