@@ -41,6 +41,21 @@ def outputs_of(function: Callable, bits: int, values: list[int]) -> list[int]:
     return found
 
 
+def looked_up(table: ActivationTable, bits: int, values: list[int]) -> list[int]:
+    """What a table gives for signed values, each a cycle later."""
+    m, value, lookup, found = Module(), Signal(signed(bits)), Lookup(table), []
+    result = lookup.read(m, lookup.index(m, value, "index"), "table")
+
+    async def bench(ctx: object) -> None:
+        for number in values:
+            ctx.set(value, number)
+            await ctx.tick()
+            found.append(ctx.get(result))
+
+    simulated(m, bench)
+    return found
+
+
 def edges(bits: int, rng: np.random.Generator) -> list[int]:
     """The ends of a format, values around zero, and some between."""
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
@@ -74,8 +89,7 @@ def test_tables_have_ends(seed: int, bits: int, entries: int, first: int, reach_
     values = edges(bits, rng)
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     values += [v for v in range(first - 2, first + entries + 2) if low <= v <= high]
-    found = outputs_of(lambda m, value: Lookup(table, "table").read(m, value), bits, values)
-    assert found == table(values).tolist()
+    assert looked_up(table, bits, values) == table(values).tolist()
 
 
 @few
@@ -85,8 +99,7 @@ def test_tables_that_count_up_need_no_memory(
 ) -> None:
     table = ActivationTable("relu", first, (least + np.arange(entries)).astype(np.int16))
     values = edges(bits, np.random.default_rng(seed))
-    found = outputs_of(lambda m, value: Lookup(table, "table").read(m, value), bits, values)
-    assert found == table(values).tolist()
+    assert looked_up(table, bits, values) == table(values).tolist()
 
 
 @few

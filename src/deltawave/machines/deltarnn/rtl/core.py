@@ -116,17 +116,19 @@ class Core(wiring.Component):
         self.begin_round, self.pass_begins, self.pass_ends = Signal(), Signal(), Signal()
         self.drained, self.can_step, self.can_pass = Signal(), Signal(), Signal()
         self.in_pass, self.last_round, self.begin_step = Signal(), Signal(), Signal()
-        position, now = Signal(32), Signal(32)
+        position = Signal(32)
         length = Signal(32)
         interval, tail = shape.activation_interval_cycles, shape.activation_tail_cycles
         done = Signal()
-        m.d.comb += [
+        m.d.sync += [
             length.eq(self.tokens * interval + tail),
+            position.eq(Mux(self.passing, position + 1, 1)),
+            self.pass_ends.eq(self.passing & (position == length - 2)),
+        ]
+        m.d.comb += [
             self.last_round.eq(self.round == self._rounds),
             self.pass_begins.eq(self.scanning & self.drained & (self.can_pass | ~self.last_round)),
             self.in_pass.eq(self.pass_begins | self.passing),
-            now.eq(Mux(self.pass_begins, 0, position)),
-            self.pass_ends.eq(self.in_pass & (now == length - 1)),
             done.eq(self.pass_ends & self.last_round),
             self.begin_step.eq(
                 self.can_step & (done | ~(self.scanning | self.passing)) & ~self.clearing(m) & ~self.hold
@@ -135,7 +137,6 @@ class Core(wiring.Component):
             self.idle.eq(~(self.scanning | self.passing | self._clearing)),
             self.step_done.eq(done),
         ]
-        m.d.sync += position.eq(now + 1)
         with m.If(self.pass_begins):
             m.d.sync += [self.scanning.eq(0), self.passing.eq(1)]
         with m.If(self.pass_ends):
@@ -231,7 +232,6 @@ class Core(wiring.Component):
                 m.d.comb += activation.state.eq(update.data.word_select(kept, granularity))
         m.d.comb += [
             activation.begins.eq(self.pass_begins),
-            activation.active.eq(self.in_pass),
             activation.last_round.eq(self.last_round),
             activation.hidden.eq(self.hidden),
             activation.tokens.eq(self.tokens),
@@ -363,7 +363,7 @@ class Core(wiring.Component):
         )
         m.d.comb += [
             channels.words.eq(self.words),
-            channels.reads.eq(self.in_pass),
+            channels.reads.eq(self.activation.reads),
             channels.read_second.eq(self.activation.read_second),
             channels.clear.eq(self._clearing & (self.clear_word < self.shape.turns * self.shape.words)),
         ]
