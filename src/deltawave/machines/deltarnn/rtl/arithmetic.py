@@ -56,6 +56,13 @@ def divided(m: Module, number: Value, divisor: int, name: str) -> tuple[Value, V
     return quotient, remainder
 
 
+def later(m: Module, value: Value, name: str) -> Signal:
+    """The value a cycle later."""
+    kept = Signal(value.shape(), name=name)
+    m.d.sync += kept.eq(value)
+    return kept
+
+
 class Lookup:
     """An activation table, for every reader a memory of its own: synthesis finds no block with many ports. It is as
     wide as its widest entry, which may be wider than the values of the format."""

@@ -111,6 +111,11 @@ class CoreShape:
         spare = latency - (self.turns - 1) - ACTIVATION_STAGES
         return frozenset(CUTS[self.kind][:spare])
 
+    @property
+    def picks_later(self) -> bool:
+        """Whether the encoder has a cycle between comparing a group and choosing the values that leave."""
+        return self.close_latency_cycles > 1
+
     def groups(self, source: int) -> int:
         """Groups of elements of x, h or r * h that are scanned together."""
         size, rate = (self.cell.hidden, self.hidden_rate) if source else (self.cell.inputs, self.input_rate)
