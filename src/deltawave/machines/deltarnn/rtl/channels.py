@@ -1,6 +1,5 @@
 """The channels: columns of weights times what was sent, summed in the memories of pre-activations."""
 
-from operator import attrgetter
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
@@ -9,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.delay import delayed
 from deltawave.machines.deltarnn.rtl.images import LOAD_BIAS, LOAD_SECOND_BIAS, LOAD_WEIGHTS
-from deltawave.machines.deltarnn.rtl.lane import Lane, product_cycles
-from deltawave.machines.deltarnn.rtl.loaded import BLOCK_BITS, LoadedMemory
+from deltawave.machines.deltarnn.rtl.lane import Lane, drive, product_cycles, start_from
+from deltawave.machines.deltarnn.rtl.loaded import BLOCK_BITS, LoadedMemory, read_loaded
 from deltawave.machines.deltarnn.rtl.scan_path import H, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.rtl.shared import shared
@@ -127,7 +126,8 @@ class Channels(wiring.Component):
         m.d.comb += now.eq(Mux(self.begins, self._column_address(m), address))
         with m.If(issue):
             m.d.sync += address.eq(now + 1)
-        return self._memory(m, "weights", LOAD_WEIGHTS, self.width * cell.weight_bits, depth, now, BLOCK_BITS)
+        memory = LoadedMemory(self.width * cell.weight_bits, depth, BLOCK_BITS)
+        return read_loaded(m, "weights", memory, now, self, LOAD_WEIGHTS)
 
     def _column_address(self, m: Module) -> Signal:
         """Where the column that is begun lies among the weights."""
@@ -142,26 +142,6 @@ class Channels(wiring.Component):
                         begun.eq(bases[s] + self.index * column_words),
                     ]
         return begun
-
-    def _memory(
-        self,
-        m: Module,
-        name: str,
-        select: int,
-        width: int,
-        depth: int,
-        at: Value,
-        bank_bits: int | None = None,
-    ) -> Value:
-        """The word of a memory that is loaded, a cycle after its address."""
-        m.submodules[name] = memory = LoadedMemory(width, depth, bank_bits)
-        m.d.comb += [
-            memory.at.eq(at),
-            memory.load_data.eq(self.load_data),
-            memory.loads.eq(self.load_valid & (self.load_select == select)),
-            memory.rewind.eq(self.rewind),
-        ]
-        return memory.data
 
     def _lanes(self, m: Module, weights: Value, delta: Value) -> list[Any]:
         """All lanes, channel after channel, and what is read of them."""
@@ -181,15 +161,15 @@ class Channels(wiring.Component):
     def _grow(self, m: Module, lanes: list[Any], issue: Value, at: Value, source: Value) -> None:
         """The sums of a word are read, added to and written in one cycle, or become the bias."""
         shape, cycles = self.shape, 1 + product_cycles(self.shape)
-        width, depth = self.width * shape.cell.accumulator_bits, shape.turns * shape.words
+        memory = LoadedMemory(self.width * self.sum_bits, shape.turns * shape.words)
+        bias = read_loaded(m, "bias", memory, self.clear_word, self, LOAD_BIAS)
         adds, word = delayed(m, issue, cycles, "adds"), delayed(m, at, cycles, "word")
         starts, start_word = delayed(m, self.clear, 1, "starts"), delayed(m, self.clear_word, 1, "start_word")
-        bias = self._memory(m, "bias", LOAD_BIAS, width, depth, self.clear_word)
         drive(m, lanes, "adds", adds)
         drive(m, lanes, "sums.read_at", Mux(self.reads, self.read, word))
         drive(m, lanes, "sums.write_at", Mux(starts, start_word, word))
         drive(m, lanes, "sums.starts", starts)
-        start_from(m, lanes, "sums", bias)
+        start_from(m, lanes, "sums.start", bias)
         if shape.kind == "gru":
             to_second = delayed(m, self._is_candidate(at) & (source == H), cycles, "to_second")
             self._grow_second(m, self._with_second(lanes), to_second, word, starts, start_word)
@@ -199,13 +179,13 @@ class Channels(wiring.Component):
     ) -> None:
         """The same for the candidate's sums over h, while those over x stay as they are."""
         shape, first = self.shape, self._first_candidate
-        width = shape.lanes * shape.cell.accumulator_bits
-        bias = self._memory(m, "second_bias", LOAD_SECOND_BIAS, width, shape.words, self.clear_word - first)
+        memory = LoadedMemory(shape.lanes * self.sum_bits, shape.words)
+        bias = read_loaded(m, "second_bias", memory, self.clear_word - first, self, LOAD_SECOND_BIAS)
         drive(m, lanes, "to_second", to_second)
         drive(m, lanes, "second.read_at", Mux(self.reads, self.read_second, word - first))
         drive(m, lanes, "second.write_at", Mux(starts, start_word, word) - first)
         drive(m, lanes, "second.starts", starts & self._is_candidate(start_word))
-        start_from(m, lanes, "second", bias)
+        start_from(m, lanes, "second.start", bias)
 
     def _is_second(self, number: int) -> bool:
         """Whether a lane keeps the candidate's sums over h, too."""
@@ -221,16 +201,3 @@ class Channels(wiring.Component):
 
     def _is_candidate(self, word: Value) -> Value:
         return (word >= self._first_candidate) & (word < self._first_candidate + self.words)
-
-
-def drive(m: Module, lanes: list[Any], port: str, value: Value) -> None:
-    """The same value for a port of every lane."""
-    signal = Signal(value.shape(), name=f"lanes_{port.replace('.', '_')}")
-    m.d.comb += signal.eq(value)
-    m.d.comb += [attrgetter(port)(lane).eq(signal) for lane in lanes]
-
-
-def start_from(m: Module, lanes: list[Any], sums: str, word: Value) -> None:
-    """For every lane what its sums start from: its part of a word."""
-    starts = [getattr(lane, sums).start for lane in lanes]
-    m.d.comb += [start.eq(word.word_select(lane, len(start))) for lane, start in enumerate(starts)]
