@@ -9,7 +9,7 @@
 A machine whose pass leaves more time gets registers within these stages, too: `CUTS` says where.
 """
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -116,10 +116,12 @@ class Activation(wiring.Component):
 
     def _group(self, channel: int, part: Value, sums: Value) -> Staged:
         """The sums of a channel's group of neurons, as they were read."""
-        bits, lanes = self.shape.cell.accumulator_bits, self.shape.activation_lanes
-        first = channel * self.shape.lanes * bits
-        group = sums[first : first + self.shape.lanes * bits].word_select(part, lanes * bits)
-        read = staged((group.word_select(lane, bits).as_signed() for lane in range(lanes)), 0)
+        shape, bits = self.shape, self.shape.cell.accumulator_bits
+        first = channel * shape.lanes
+        words = [sums.word_select(first + lane, bits).as_signed() for lane in range(shape.lanes)]
+        lanes = range(shape.activation_lanes)
+        choices = (Array(words[lane :: len(lanes)])[part] for lane in lanes)
+        read = self._pipeline.each(f"sum{channel}_", lambda at, value: Value.cast(value), staged(choices, 0))
         return self._pipeline.cut(read, "sum")
 
     def _rounded(self, m: Module, gate: int, phase: Value, turn: int, sums: Staged) -> Staged:

@@ -11,9 +11,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.activation import Activation
-from deltawave.machines.deltarnn.rtl.arithmetic import divided, later
+from deltawave.machines.deltarnn.rtl.arithmetic import divided
 from deltawave.machines.deltarnn.rtl.channels import Channels
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
+from deltawave.machines.deltarnn.rtl.delay import delayed
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 
@@ -315,9 +316,8 @@ class Core(wiring.Component):
         return self.using ^ self.x_taken
 
     def _closed(self, m: Module, path: ScanPath, scans: Signal, number: int) -> Signal:
-        pulse = path.finish
-        for delay in range(self.shape.close_latency_cycles - 1 - path.shape.ahead):
-            pulse = later(m, pulse, f"finish{number}_{delay}")
+        cycles = self.shape.close_latency_cycles - 1 - path.shape.ahead
+        pulse = delayed(m, path.finish, cycles, f"finish{number}")
         closed = Signal(name=f"closed{number}")
         with m.If(pulse):
             m.d.sync += closed.eq(1)

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from deltawave.machines.deltarnn.rtl.arithmetic import later
+from deltawave.machines.deltarnn.rtl.delay import delayed
 from deltawave.machines.deltarnn.rtl.scan import GroupScan
 
 BIAS, X, H, RH = range(4)
@@ -150,7 +150,7 @@ class ScanPath(wiring.Component):
         values = {"leaving_vector": vector, "leaving_group": group, "ends": is_last, "ends_x": x_ends}
         if self.shape.ahead:
             with m.If(scan.done):
-                values = {name: later(m, Value.cast(value), name) for name, value in values.items()}
+                values = {name: delayed(m, value, 1, name) for name, value in values.items()}
         done = scan.done if self.shape.ahead else scan.done | (vector == BIAS)
         m.d.comb += [self.finish.eq(values["ends"] & done), self.x_ends.eq(values["ends_x"] & done)]
         return values["leaving_vector"], values["leaving_group"]
@@ -183,8 +183,8 @@ class ScanPath(wiring.Component):
             if k == 0:
                 m.d.comb += [self.leaves.eq(push), self.leaving.eq(entry)]
             pending.append(push)
-            for delay in range(shape.latency - 1 - shape.ahead):
-                push, entry = later(m, push, f"push{k}_{delay}"), later(m, entry, f"entry{k}_{delay}")
+            for _ in range(shape.latency - 1 - shape.ahead):
+                push, entry = delayed(m, push, 1, f"push{k}"), delayed(m, entry, 1, f"entry{k}")
                 pending.append(push)
             m.d.comb += [getattr(self, f"push{k}").eq(push), getattr(self, f"entry{k}").eq(entry)]
         m.d.comb += self.pending.eq(Cat(*pending).any())
@@ -194,6 +194,6 @@ class ScanPath(wiring.Component):
     def _count_credits(self, m: Module, leaves: Signal, hold: Signal) -> None:
         """A place that is free can be taken in the cycle after."""
         used = Signal(range(self.shape.credits + 1))
-        freed = later(m, self.taken, "freed") if self.shape.ahead else self.taken
+        freed = delayed(m, self.taken, 1, "freed") if self.shape.ahead else self.taken
         m.d.sync += used.eq(used + leaves - freed)
         m.d.comb += hold.eq(used == self.shape.credits)
