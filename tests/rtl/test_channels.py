@@ -30,6 +30,8 @@ from rtl.delta_cases import random_case
 some = settings(deadline=None, max_examples=25)
 seeds = st.integers(0, 2**32)
 kinds = st.sampled_from(sorted(GATES))
+LIMIT = 20_000
+"""Cycles that nothing here takes."""
 Random = np.random.Generator
 Sums = NDArray[np.int64]
 
@@ -240,58 +242,59 @@ class ChannelsModel:
         return begins, issues, idle
 
 
-@settings(deadline=None, max_examples=40)
-@given(seeds, st.sampled_from(["deltarnn", "edgedrnn"]), kinds)
-def test_channels_sum_columns(seed: int, machine: str, kind: CellKind) -> None:
-    rng, shape = np.random.default_rng(seed), shape_of(seed, machine, kind)
-    channels, model = Channels(shape, 16), ChannelsModel(shape)
-    cell, columns = shape.cell, random_columns(rng, shape.cell, 15)
-    stored = column_words(shape)
-    words = deque(word for source, element, _ in columns for word in stored[source][element])
+@settings(deadline=None, max_examples=50)
+@given(seeds, st.sampled_from(["deltarnn", "edgedrnn"]), kinds, st.booleans())
+def test_channels_sum_columns(seed: int, machine: str, kind: CellKind, is_smaller: bool) -> None:
+    rng, case = np.random.default_rng(seed), random_case(seed, machine, kind)
+    channels = Channels(legal_shape(case.machine, case.cell, "core"), 16)
+    shape = legal_shape(case.machine, case.smaller[0] if is_smaller else case.cell, "loaded")
+    columns = random_columns(rng, shape.cell, 15)
 
     async def bench(ctx: Any) -> None:
-        set_sizes(ctx, channels)
-        await prepare(ctx, channels, dense_images(shape), shape.turns * shape.words)
-        await multiply(ctx, deque(columns))
-        assert_sums(ctx, channels, naive_sums(cell, columns))
-
-    async def multiply(ctx: Any, left: deque[tuple[int, int, int]]) -> None:
-        idle = False
-        while left or not idle:
-            waits, is_fed = bool(left) and rng.random() < 0.7, rng.random() < 0.6
-            ctx.set(channels.column_valid, waits)
-            if waits:
-                source, element, delta = left[0]
-                ctx.set(channels.source, X + source), ctx.set(channels.index, element)
-                ctx.set(channels.delta, delta)
-            if shape.streams_weights:
-                ctx.set(channels.w_valid, is_fed and bool(words))
-                ctx.set(channels.w_data, wide(words[0], cell.weight_bits) if words else 0)
-            seen = model.clock(source if waits else None, is_fed or not shape.streams_weights)
-            begins, issues, idle = seen
-            assert (ctx.get(channels.begins), ctx.get(channels.idle)) == (begins, idle)
-            if shape.streams_weights:
-                assert ctx.get(channels.w_ready) == issues
-            if issues:
-                words.popleft()
-            if begins:
-                left.popleft()
-            await ctx.tick()
+        set_sizes(ctx, channels, shape)
+        await prepare(ctx, channels, dense_images(shape), channels.shape.turns * channels.shape.words)
+        await multiply(ctx, channels, shape, rng, deque(columns))
+        assert_sums(ctx, channels, shape, naive_sums(shape.cell, columns))
 
     simulated(channels, bench)
 
 
-def set_sizes(ctx: Any, channels: Channels) -> None:
-    shape, cell = channels.shape, channels.shape.cell
+def set_sizes(ctx: Any, channels: Channels, shape: CoreShape) -> None:
     ctx.set(channels.words, shape.words)
     if not shape.streams_weights:
-        base_h = shape.column_words(0) * cell.inputs
-        base_rh = base_h + shape.column_words(1) * cell.hidden
+        base_h = shape.column_words(0) * shape.cell.inputs
+        base_rh = base_h + shape.column_words(1) * shape.cell.hidden
         ctx.set(channels.base_h, base_h), ctx.set(channels.base_rh, base_rh)
 
 
-def assert_sums(ctx: Any, channels: Channels, wanted: dict[str, Sums]) -> None:
-    shape, hidden, bits = channels.shape, channels.shape.cell.hidden, channels.sum_bits
+async def multiply(
+    ctx: Any, channels: Channels, shape: CoreShape, rng: Random, left: deque[tuple[int, int, int]]
+) -> None:
+    """The columns wait in any cycle, and their weights come in any cycle."""
+    model, stored = ChannelsModel(shape), column_words(shape)
+    words = deque(word for source, element, _ in left for word in stored[source][element])
+    idle = False
+    while left or not idle:
+        waits, is_fed = bool(left) and rng.random() < 0.7, rng.random() < 0.6
+        source, element, delta = left[0] if left else (0, 0, 0)
+        ctx.set(channels.column_valid, waits), ctx.set(channels.source, X + source)
+        ctx.set(channels.index, element), ctx.set(channels.delta, delta)
+        if shape.streams_weights:
+            ctx.set(channels.w_valid, is_fed)
+            ctx.set(channels.w_data, wide(words[0] if words else [], shape.cell.weight_bits))
+        begins, issues, idle = model.clock(source if waits else None, is_fed or not shape.streams_weights)
+        assert (ctx.get(channels.begins), ctx.get(channels.idle)) == (begins, idle)
+        if shape.streams_weights:
+            assert ctx.get(channels.w_ready) == issues
+        if issues:
+            words.popleft()
+        if begins:
+            left.popleft()
+        await ctx.tick()
+
+
+def assert_sums(ctx: Any, channels: Channels, shape: CoreShape, wanted: dict[str, Sums]) -> None:
+    bits, hidden = channels.sum_bits, shape.cell.hidden
     sums = np.zeros((shape.turns * shape.channels, shape.words * shape.lanes), np.int64)
     second = np.zeros(shape.words * shape.lanes, np.int64)
     ctx.set(channels.reads, 1)
@@ -341,7 +344,9 @@ def sent_once(rng: Random, cell: QuantisedCell, sources: tuple[int, ...]) -> lis
 async def send(ctx: Any, arrays: Arrays, rng: Random, left: deque[tuple[int, int, int]]) -> None:
     """Columns leave the encoder in any cycle, several at a time if they are of different arrays, until all are in."""
     shape, path, bits = arrays.shape, arrays.path, arrays.shape.cell.activation.bits + 1
-    while left or not ctx.get(arrays.idle):
+    for _ in range(LIMIT):
+        if not left and ctx.get(arrays.idle):
+            return
         taken: set[int] = set()
         for k in range(path.picks):
             leaves = bool(left) and rng.random() < 0.7 and left[0][1] % shape.arrays not in taken
@@ -352,6 +357,7 @@ async def send(ctx: Any, arrays: Arrays, rng: Random, left: deque[tuple[int, int
                 entry = wide([delta], bits) | element << bits | (X + source) << (bits + path.index_bits)
                 ctx.set(getattr(arrays, f"entry{k}"), entry)
         await ctx.tick()
+    raise AssertionError(f"{len(left)} columns are left after {LIMIT} cycles")
 
 
 def assert_sparse_sums(ctx: Any, arrays: Arrays, wanted: dict[str, Sums]) -> None:
