@@ -36,7 +36,8 @@ class Lane(wiring.Component):
     def __init__(self, shape: CoreShape, has_second: bool) -> None:
         cell = shape.cell
         self.shape, self.has_second = shape, has_second
-        self.depths = {"sums": shape.turns * shape.words, "second": shape.words}
+        words = {"sums": shape.turns * shape.most_words, "second": shape.most_words}
+        self.depths = {name: shape.for_layers(depth) for name, depth in words.items()}
         sums, second = (In(sums_port(depth, cell.accumulator_bits)) for depth in self.depths.values())
         super().__init__(
             {
