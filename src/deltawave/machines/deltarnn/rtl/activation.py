@@ -262,7 +262,8 @@ class Activation(wiring.Component):
 
     def _in_layer(self, token: Value) -> Value:
         """The place of a cell's group of neurons in a memory."""
-        return Cat(token[: self.token_bits], self.layer) if self.shape.layer_bits else token
+        bits = self.shape.place_bits(self.shape.most_tokens)
+        return Cat(token[:bits], self.layer) if self.shape.layer_bits else token
 
     def _rnn(self, m: Module, gates: Lanes) -> Staged:
         number = self.shape.cell.activation

@@ -171,21 +171,23 @@ class Channels(wiring.Component):
         """The same for the candidate's sums over h, while those over x stay as they are."""
         shape, first = self.shape, self._first_candidate
         memory = LoadedMemory(shape.lanes * self.sum_bits, shape.for_layers(shape.most_words))
-        cleared = self._in_layer(self.clear_word - first, self.word_bits)
+        cleared = self._in_layer(self.clear_word - first, self.shape.most_words)
         bias = read_loaded(m, "second_bias", memory, cleared, self, LOAD_SECOND_BIAS)
         drive(m, lanes, "to_second", to_second)
         read_at, write_at = (
             Mux(self.reads, self.read_second, word - first),
             Mux(starts, start_word, word) - first,
         )
-        drive(m, lanes, "second.read_at", self._in_layer(read_at, self.word_bits))
-        drive(m, lanes, "second.write_at", self._in_layer(write_at, self.word_bits))
+        drive(m, lanes, "second.read_at", self._in_layer(read_at, shape.most_words))
+        drive(m, lanes, "second.write_at", self._in_layer(write_at, shape.most_words))
         drive(m, lanes, "second.starts", starts & self._is_candidate(start_word))
         start_from(m, lanes, "second.start", bias)
 
-    def _in_layer(self, word: Value, bits: int | None = None) -> Value:
-        """The place of a cell's word in a memory."""
-        return Cat(word[: bits or self.address_bits], self.layer) if self.shape.layer_bits else word
+    def _in_layer(self, word: Value, words: int = 0) -> Value:
+        """The place of one of a cell's words, which are as many as its sums if it is not said."""
+        shape = self.shape
+        bits = shape.place_bits(words or shape.turns * shape.most_words)
+        return Cat(word[:bits], self.layer) if shape.layer_bits else word
 
     def _is_second(self, number: int) -> bool:
         """Whether a lane keeps the candidate's sums over h, too."""

@@ -5,6 +5,8 @@ elements is compared, its last one that of its last pass. The next step begins i
 there; they may come in while a step is under way, and the outputs of the last two steps may wait to be taken.
 """
 
+from dataclasses import replace
+
 from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
@@ -194,7 +196,7 @@ class Core(wiring.Component):
 
     def _in_layer(self, word: Value, depth: int, layer: Value | None = None) -> Value:
         """The place of a cell's word in a memory."""
-        bits = (depth - 1).bit_length()
+        bits = self.shape.place_bits(depth)
         return Cat(word[:bits], self.layer if layer is None else layer) if self.shape.layer_bits else word
 
     def _clear_all(self, m: Module) -> None:
@@ -407,7 +409,7 @@ class Core(wiring.Component):
         shifts = [layer.input_shift for layer in self.shape.layers]
         if not any(shifts[1:]):
             return state
-        number, elements = self.shape.cell.activation, []
+        number, elements = replace(self.shape.cell.activation, overflow="saturate"), []
         for lane in range(len(state) // self.bits):
             value = state.word_select(lane, self.bits).as_signed()
             choices = [

@@ -77,7 +77,12 @@ class CoreShape:
 
     def for_layers(self, words: int) -> int:
         """Words of a memory that has up to so many for each cell, the number of the cell above those of its words."""
-        return len(self.layers) << (words - 1).bit_length() if self.others else words
+        return len(self.layers) << self.place_bits(words) if self.others else words
+
+    @staticmethod
+    def place_bits(words: int) -> int:
+        """Of the place of one of so many words of a cell."""
+        return (words - 1).bit_length()
 
     @property
     def kind(self) -> CellKind:
