@@ -77,8 +77,8 @@ class CreditChecker(wiring.Component):
 
     LEMMAS = {"path.used": "used", "list.written": "came", "list.taken": "left"}  # noqa: RUF012
 
-    def __init__(self, credits: int, latency: int, kind: type = ScanPath) -> None:
-        self.shape = PathShape(((BIAS, X, H), (RH,)), 1, 1, 2, 2, credits, latency)
+    def __init__(self, credits: int, latency: int, kind: type = ScanPath, *, ahead: bool = False) -> None:
+        self.shape = PathShape(((BIAS, X, H), (RH,)), 1, 1, 2, 2, credits, latency, ahead)
         self.path, self.list = kind(self.shape), ColumnList(self.shape.entry_bits, credits, 1)
         inputs = {
             name: In(member.shape)
@@ -102,7 +102,7 @@ class CreditChecker(wiring.Component):
             columns.pop.eq(takes),
             path.taken.eq(takes),
         ]
-        on_way = [Signal(name=f"on_way{k}") for k in range(self.shape.latency - 1)]
+        on_way = [Signal(name=f"on_way{k}") for k in range(self.shape.latency - 1 - self.shape.ahead)]
         for earlier, later in zip([path.leaves, *on_way], on_way, strict=False):
             m.d.sync += later.eq(earlier)
         bits = columns.depth.bit_length()
@@ -110,7 +110,9 @@ class CreditChecker(wiring.Component):
         left = Signal(bits)
         used = Signal(range(self.shape.credits + 1))
         inside = (came - left)[:bits]
-        total = reduce(add, on_way, inside)
+        freed = Signal()  # in the cycle before, which does not count yet
+        m.d.sync += freed.eq(takes & self.shape.ahead)
+        total = reduce(add, on_way, inside) + freed
         m.d.sync += [came.eq(came + path.push0), left.eq(left + takes)]
         m.d.comb += [used.eq(total), Assert(used == total), Assert(used <= self.shape.credits)]
         m.d.comb += Assert(path.push0 == [path.leaves, *on_way][-1])

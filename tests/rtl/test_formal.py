@@ -90,14 +90,16 @@ def test_a_list_without_room_breaks() -> None:
 @pytest.mark.parametrize(("credits", "latency"), [(1, 1), (1, 3), (2, 1), (3, 2), (4, 4)])
 def test_no_more_values_are_on_their_way_than_the_fifo_holds(credits: int, latency: int) -> None:
     assert proof(CreditChecker(credits, latency)) is Verdict.PROVEN
+    if latency > 1:
+        assert proof(CreditChecker(credits, latency, ahead=True)) is Verdict.PROVEN
 
 
 @slow
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("used == shape.credits", "used > shape.credits"),
-        ("used + valid[0] - self.taken", "used + self.push0 - self.taken"),
+        ("used == self.shape.credits", "used > self.shape.credits"),
+        ("used + leaves - freed", "used + self.push0 - freed"),
     ],
 )
 def test_credits_that_are_miscounted_are_found(right: str, wrong: str) -> None:

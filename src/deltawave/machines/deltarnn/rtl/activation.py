@@ -1,31 +1,35 @@
-"""The activation pass: gates, candidate and new state of a group of neurons after another, in five stages.
+"""The activation pass: gates, candidate and new state of a group of neurons after another, in five stages or more.
 
 1  the sums of the gates, turn by turn, rounded to activations
 2  gates through their tables
 3  GRU: the candidate's sum; LSTM: the new cell state; reset before the product, first pass: r * h
 4  the candidate's table, or that of the LSTM's cell state
 5  the new state
+
+A machine whose pass leaves more time gets registers within these stages, too: `CUTS` says where.
 """
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.arithmetic import Lookup, narrowed, round_shift
+from deltawave.machines.deltarnn.rtl.pipeline import Pipeline, Staged, staged
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
+from deltawave.numerics import ActivationTable
 
-Lanes = list[list[Signal]]
-"""By gate and lane."""
+Lanes = list[Staged]
+"""By gate."""
 R, U, C = range(3)
 I, F, G, O = range(4)  # noqa: E741 - the field's names
 
 
 class Activation(wiring.Component):
-    """The pass. active: one is on; begins: its first cycle. last_round: it makes the new state, else r * h.
-    read: the words of the sums that are read in this cycle; sums_x, sums_h: these. hidden: neurons in all; tokens:
-    groups of neurons. state_read: the group of h to be had in the next cycle, state: that group. write: the group
-    `made` is ready: new state, or r * h."""
+    """The pass. begins: its first cycle. last_round: it makes the new state, else r * h. reads: the words `read` (and
+    `read_second`) of the sums are read in this cycle; sums_x, sums_h: these. hidden: neurons in all; tokens: groups of
+    neurons. state_read: the group of h to be had in the next cycle, state: that group. write: the group `made` is
+    ready: new state, or r * h."""
 
     def __init__(self, shape: CoreShape, address_bits: int, word_bits: int) -> None:
         cell = shape.cell
@@ -36,13 +40,13 @@ class Activation(wiring.Component):
         super().__init__(
             {
                 "begins": In(1),
-                "active": In(1),
                 "last_round": In(1),
                 "hidden": In(17),
                 "tokens": In(self.token_bits + 1),
                 "words": In(word_bits + 1),
                 "clear": In(1),
                 "clear_token": In(self.token_bits),
+                "reads": Out(1),
                 "read": Out(address_bits),
                 "read_second": Out(word_bits),
                 "sums_x": In(shape.channels * shape.lanes * cell.accumulator_bits),
@@ -57,186 +61,211 @@ class Activation(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
-        interval, per_word = shape.activation_interval_cycles, shape.lanes // shape.activation_lanes
-        phase, token = Signal(range(max(2, interval))), Signal(self.token_bits + 1)
-        word, part = Signal(17), Signal(range(max(2, per_word)))
-        now_phase, now_token = Signal.like(phase), Signal.like(token)
-        now_word, now_part = Signal.like(word), Signal.like(part)
-        for now, kept in ((now_phase, phase), (now_token, token), (now_word, word), (now_part, part)):
-            m.d.comb += now.eq(Mux(self.begins, 0, kept))
-        ends = now_phase == interval - 1
-        counts = ends & (now_token != self.tokens)  # behind the last group it stands still
-        m.d.sync += [phase.eq(Mux(ends, 0, now_phase + 1)), token.eq(now_token + counts)]
-        with m.If(ends):
-            is_full = now_part == per_word - 1
-            m.d.sync += [part.eq(Mux(is_full, 0, now_part + 1)), word.eq(now_word + is_full)]
-        with m.Else():
-            m.d.sync += [part.eq(now_part), word.eq(now_word)]
-        m.d.comb += [self.read.eq(now_phase * self.words + now_word), self.read_second.eq(now_word)]
-        reads = self.active & (now_token < self.tokens)
-        gates = self._sums(m, reads, now_phase, now_part)
+        self._pipeline = Pipeline(m, shape.cuts)
+        phase, token, part = self._count(m)
         complete = Signal()
-        m.d.comb += complete.eq(reads & (now_phase == shape.turns - 1))
-        self._pipeline(m, complete, now_token, gates)
+        m.d.comb += complete.eq(self.reads & (phase == shape.turns - 1))
+        self._valid, self._token = staged([complete], 0), staged([token], 0)
+        gates = self._sums(m, phase, part)
+        kinds = {"gru": self._gru, "gru_before": self._gru_before, "lstm": self._lstm, "rnn": self._rnn}
+        self._write(m, kinds[shape.kind](m, gates))
         return m
 
-    def _sums(self, m: Module, reads: Signal, phase: Signal, part: Signal) -> list[list[Signal]]:
-        """Stage 1: by gate and lane. A GRU's last entry is the candidate's sum over h."""
-        shape = self.shape
-        found = []
-        for gate in range(shape.gates):
-            turn, channel = divmod(gate, shape.channels)
-            mine = reads & (phase == turn)
-            found.append(
-                self._rounded(m, mine, self.sums_x, channel * shape.lanes, part, gate, f"gate{gate}")
-            )
-        if shape.kind == "gru":
-            mine = reads & (phase == C // shape.channels)
-            found.append(self._rounded(m, mine, self.sums_h, 0, part, -1, "second"))
-        return found
+    def _count(self, m: Module) -> tuple[Value, Value, Value]:
+        """Which words are read: those of a group of neurons, gate after gate; phase, group, and part of the words."""
+        shape, starts_later = self.shape, "start" in self.shape.cuts
+        per_word = shape.lanes // shape.activation_lanes
+        reading = Signal()
+        phase = Signal(range(max(2, shape.activation_interval_cycles)))
+        token = Signal(self.token_bits)
+        part = Signal(range(max(2, per_word)))
+        word = Signal.like(self.read_second)
+        gate_word = Signal.like(self.read)
+        counters = (phase, token, part, word, gate_word)
+        now = counters if starts_later else tuple(Mux(self.begins, 0, counter) for counter in counters)
+        now_phase, now_token, now_part, now_word, now_gate_word = now
+        m.d.comb += [
+            self.reads.eq(reading if starts_later else reading | self.begins),
+            self.read.eq(now_gate_word + now_word),
+            self.read_second.eq(now_word),
+        ]
+        ends, is_full = now_phase == shape.activation_interval_cycles - 1, now_part == per_word - 1
+        m.d.sync += [
+            phase.eq(Mux(ends, 0, now_phase + 1)),
+            gate_word.eq(Mux(ends, 0, now_gate_word + self.words)),
+            token.eq(now_token + ends),
+            part.eq(Mux(ends, Mux(is_full, 0, now_part + 1), now_part)),
+            word.eq(now_word + (ends & is_full)),
+            reading.eq(self.reads & ~(ends & (now_token == self.tokens - 1))),
+        ]
+        if starts_later:
+            with m.If(self.begins):
+                m.d.sync += [reading.eq(1), *(counter.eq(0) for counter in counters)]
+        return now_phase, now_token, now_part
 
-    def _rounded(
-        self, m: Module, mine: Signal, sums: Signal, first: int, part: Signal, gate: int, name: str
-    ) -> list[Signal]:
-        shape, cell = self.shape, self.shape.cell
-        bits, lanes = cell.accumulator_bits, shape.activation_lanes
-        shift = cell.weight_fraction_bits
-        if shape.kind == "gru" and gate == C:
-            shift -= cell.activation.fraction_bits
-        group = Signal(lanes * bits, name=f"{name}_group")
-        m.d.comb += group.eq(
-            sums[first * bits : (first + shape.lanes) * bits].word_select(part, lanes * bits)
-        )
+    def _sums(self, m: Module, phase: Value, part: Value) -> Lanes:
+        """Stage 1: by gate. A GRU's last entry is the candidate's sum over h."""
+        shape = self.shape
+        sums = [self._group(channel, part, self.sums_x) for channel in range(shape.channels)]
+        gates = [(gate, *divmod(gate, shape.channels)) for gate in range(shape.gates)]
+        rounded = [self._rounded(m, gate, phase, turn, sums[channel]) for gate, turn, channel in gates]
+        if shape.kind == "gru":
+            second = self._group(0, part, self.sums_h)
+            rounded.append(self._rounded(m, 3, phase, C // shape.channels, second))
+        return rounded
+
+    def _group(self, channel: int, part: Value, sums: Value) -> Staged:
+        """The sums of a channel's group of neurons, as they were read."""
+        bits, lanes = self.shape.cell.accumulator_bits, self.shape.activation_lanes
+        first = channel * self.shape.lanes * bits
+        group = sums[first : first + self.shape.lanes * bits].word_select(part, lanes * bits)
+        read = staged((group.word_select(lane, bits).as_signed() for lane in range(lanes)), 0)
+        return self._pipeline.cut(read, "sum")
+
+    def _rounded(self, m: Module, gate: int, phase: Value, turn: int, sums: Staged) -> Staged:
+        """A gate's rounded sums, which stay until those of the last gate are there, too."""
+        cell, number = self.shape.cell, self.shape.cell.activation
+        is_sum_over_x = self.shape.kind == "gru" and gate == C
+        shift = cell.weight_fraction_bits - number.fraction_bits * is_sum_over_x
+        turns = self._pipeline.at(staged([self.reads & (phase == turn)], 0), sums.stage, f"turn{gate}").lanes
         kept = []
-        for lane in range(lanes):
-            value = Signal(signed(bits), name=f"{name}_sum{lane}")
-            m.d.comb += value.eq(group.word_select(lane, bits).as_signed())
-            rounded = round_shift(m, value, shift, f"{name}_rounded{lane}")
-            register = Signal(rounded.shape(), name=f"{name}_{lane}")
-            with m.If(mine):
+        for lane, value in enumerate(sums.lanes):
+            rounded = round_shift(m, value, shift, f"rounded{gate}_{lane}")
+            register = Signal(rounded.shape(), name=f"gate{gate}_{lane}")
+            with m.If(turns[0]):
                 m.d.sync += register.eq(rounded)
             kept.append(register)
-        return kept
+        return staged(kept, sums.stage + 1)
 
-    def _pipeline(self, m: Module, complete: Signal, token: Signal, gates: list[list[Signal]]) -> None:
-        stages, tokens = [complete], [token]
-        for number in range(2, 6):
-            valid, kept = Signal(name=f"valid{number}"), Signal.like(token, name=f"token{number}")
-            m.d.sync += [valid.eq(stages[-1]), kept.eq(tokens[-1])]
-            stages.append(valid)
-            tokens.append(kept)
-        cell, lanes = self.shape.cell, self.shape.activation_lanes
-        self._gate, self._candidate, self._output = (
-            Lookup(table, f"table_{name}")
-            for name, table in (("gate", cell.gate), ("candidate", cell.candidate), ("output", cell.output))
+    def _lookup(self, m: Module, table: ActivationTable, values: Staged, name: str, cut: str) -> Staged:
+        """Values through a table, a stage later."""
+        lookup, pipeline = Lookup(table), self._pipeline
+        index = pipeline.each(f"{name}_index", lambda at, value: lookup.index(m, value, at), values)
+        index = pipeline.cut(index, cut)
+        found = [lookup.read(m, value, f"{name}{lane}") for lane, value in enumerate(index.lanes)]
+        return staged(found, index.stage + 1)
+
+    def _gates(self, m: Module, gates: Lanes, **places: int) -> Lanes:
+        """Gates by name and place, through their table."""
+        table = self.shape.cell.gate
+        return [self._lookup(m, table, gates[place], name, "gate") for name, place in places.items()]
+
+    def _state(self, stage: int) -> Staged:
+        """The state of the neurons that are in a stage."""
+        reads = stage - 1 - ("state" in self.shape.cuts)
+        m, token = self._pipeline.m, self._pipeline.at(self._token, reads, "token").lanes[0]
+        m.d.comb += self.state_read.eq(token)
+        read = (
+            self.state.word_select(lane, self.bits).as_signed() for lane in range(self.shape.activation_lanes)
         )
-        state = [self.state.word_select(lane, self.bits).as_signed() for lane in range(lanes)]
-        write = {"gru": self._gru, "gru_before": self._gru_before, "lstm": self._lstm, "rnn": self._rnn}
-        made, at = write[self.shape.kind](m, gates, state, stages, tokens)
-        masked = [
-            Mux(tokens[at - 1] * lanes + lane < self.hidden, value, 0) for lane, value in enumerate(made)
+        return self._pipeline.cut(staged(read, reads + 1), "state")
+
+    def _products(self, cut: str, **factors: tuple[Staged, Staged]) -> Lanes:
+        """Products by name."""
+        pipeline = self._pipeline
+        return [
+            pipeline.cut(pipeline.each(name, lambda at, a, b: a * b, *pair), cut)
+            for name, pair in factors.items()
         ]
-        m.d.comb += [
-            self.made.eq(Cat(*(v[: self.bits] for v in masked))),
-            self.write_token.eq(tokens[at - 1]),
-        ]
-        m.d.comb += self.write.eq(stages[at - 1])
 
-    def _registers(self, m: Module, values: list[Signal], name: str) -> list[Signal]:
-        kept = []
-        for lane, value in enumerate(values):
-            register = Signal(value.shape(), name=f"{name}{lane}")
-            m.d.sync += register.eq(value)
-            kept.append(register)
-        return kept
-
-    def _tables(self, m: Module, table: Lookup, values: list[Signal], name: str) -> list[Signal]:
-        return self._registers(m, [table.read(m, value) for value in values], name)
-
-    def _later(self, m: Module, values: list[Signal], name: str, cycles: int) -> list[Signal]:
-        for cycle in range(cycles):
-            values = self._registers(m, values, f"{name}_{cycle}_")
-        return values
-
-    def _updated(self, m: Module, u: list[Signal], c: list[Signal], h: list[Signal]) -> list[Signal]:
+    def _updated(self, m: Module, u: Staged, c: Staged, h: Staged) -> Staged:
         """(1 - u) * c + u * h, each product rounded."""
         number = self.shape.cell.activation
-        fraction, new = number.fraction_bits, []
-        for lane, (u_, c_, h_) in enumerate(zip(u, c, h, strict=True)):
-            fresh = round_shift(m, ((1 << fraction) - u_) * c_, fraction, f"fresh{lane}")
-            old = round_shift(m, u_ * h_, fraction, f"old{lane}")
-            new.append(narrowed(m, fresh + old, number, f"h{lane}"))
-        return new
-
-    def _gru(
-        self, m: Module, gates: Lanes, state: list[Value], stages: list[Signal], tokens: list[Signal]
-    ) -> tuple[list[Signal], int]:
-        cell = self.shape.cell
-        fraction = cell.activation.fraction_bits
-        r, u = (self._tables(m, self._gate, gates[g], f"{name}_") for g, name in ((R, "r"), (U, "u")))
-        cx, ch = self._registers(m, gates[C], "cx"), self._registers(m, gates[3], "ch")
-        pre = []
-        for lane in range(len(r)):
-            total = narrowed(m, r[lane] * ch[lane] + cx[lane], cell.accumulator, f"candidate_sum{lane}")
-            pre.append(round_shift(m, total, fraction, f"candidate_rounded{lane}"))
-        pre, u = self._registers(m, pre, "pre"), self._later(m, u, "u3", 2)
-        c = self._tables(m, self._candidate, pre, "c_")
-        m.d.comb += self.state_read.eq(tokens[3])
-        return self._updated(m, u, c, state), 5
-
-    def _gru_before(
-        self, m: Module, gates: Lanes, state: list[Value], stages: list[Signal], tokens: list[Signal]
-    ) -> tuple[list[Signal], int]:
-        number = self.shape.cell.activation
-        r, u = (self._tables(m, self._gate, gates[g], f"{name}_") for g, name in ((R, "r"), (U, "u")))
-        c = self._later(m, self._tables(m, self._candidate, gates[C], "c_"), "c3", 2)
-        u = self._later(m, u, "u3", 2)
-        # r * h is made in the last stage, too, so that both passes write in the same one
-        r = self._later(m, r, "r3", 2)
-        new, reset = self._updated(m, u, c, state), []
-        for lane, (r_, h_) in enumerate(zip(r, state, strict=True)):
-            product = round_shift(m, r_ * h_, number.fraction_bits, f"rh_rounded{lane}")
-            reset.append(narrowed(m, product, number, f"rh{lane}"))
-        m.d.comb += self.state_read.eq(tokens[3])
-        chosen = []
-        for lane, (h_, rh) in enumerate(zip(new, reset, strict=True)):
-            value = Signal(signed(self.bits), name=f"made{lane}")
-            m.d.comb += value.eq(Mux(self.last_round, h_, rh))
-            chosen.append(value)
-        return chosen, 5
-
-    def _lstm(
-        self, m: Module, gates: Lanes, state: list[Value], stages: list[Signal], tokens: list[Signal]
-    ) -> tuple[list[Signal], int]:
-        number, lanes = self.shape.cell.activation, self.shape.activation_lanes
         fraction = number.fraction_bits
-        i, f, o = (self._tables(m, self._gate, gates[g], f"{n}_") for g, n in ((I, "i"), (F, "f"), (O, "o")))
-        g = self._tables(m, self._candidate, gates[G], "g_")
-        memory = Memory(shape=lanes * self.bits, depth=self.shape.tokens, init=[])
-        m.submodules.cell_state = memory
-        read, write = memory.read_port(), memory.write_port()
-        old = [read.data.word_select(lane, self.bits).as_signed() for lane in range(lanes)]
-        new = []
-        for lane in range(lanes):
-            total = round_shift(m, f[lane] * old[lane] + i[lane] * g[lane], fraction, f"c_rounded{lane}")
-            new.append(narrowed(m, total, number, f"c{lane}"))
-        m.d.comb += [
-            read.addr.eq(tokens[1]),
-            write.addr.eq(Mux(self.clear, self.clear_token, tokens[2])),
-            write.data.eq(Mux(self.clear, 0, Cat(*new))),
-            write.en.eq(self.clear | stages[2]),
-        ]
-        c = self._registers(m, new, "c_kept")
-        out = self._tables(m, self._output, c, "out")
-        o = self._later(m, o, "o3", 2)
-        made = []
-        for lane in range(lanes):
-            product = round_shift(m, o[lane] * out[lane], fraction, f"h_rounded{lane}")
-            made.append(narrowed(m, product, number, f"h{lane}"))
-        return made, 5
+        rest = self._pipeline.each("rest", lambda at, u: (1 << fraction) - u, u)
+        fresh, old = self._products("update", fresh=(rest, c), old=(u, h))
 
-    def _rnn(
-        self, m: Module, gates: Lanes, state: list[Value], stages: list[Signal], tokens: list[Signal]
-    ) -> tuple[list[Signal], int]:
-        h = self._later(m, self._tables(m, self._candidate, gates[0], "h_"), "h3", 2)
-        return [narrowed(m, value, self.shape.cell.activation, f"h{lane}") for lane, value in enumerate(h)], 5
+        def new(at: str, fresh: Value, old: Value) -> Value:
+            rounded = [round_shift(m, v, fraction, f"{at}_{n}") for v, n in ((fresh, "fresh"), (old, "old"))]
+            return narrowed(m, rounded[0] + rounded[1], number, at)
+
+        return self._pipeline.each("h", new, fresh, old)
+
+    def _rounded_product(self, m: Module, product: Staged, name: str) -> Staged:
+        """A product as an activation."""
+        number = self.shape.cell.activation
+        return self._pipeline.each(
+            name,
+            lambda at, value: narrowed(
+                m, round_shift(m, value, number.fraction_bits, f"{at}_rounded"), number, at
+            ),
+            product,
+        )
+
+    def _gru(self, m: Module, gates: Lanes) -> Staged:
+        cell, pipeline = self.shape.cell, self._pipeline
+        fraction = cell.activation.fraction_bits
+        r, u = self._gates(m, gates, r=R, u=U)
+        (reset,) = self._products("product", reset=(r, gates[3]))
+        total = pipeline.each(
+            "total", lambda at, reset, x: narrowed(m, reset + x, cell.accumulator, at), reset, gates[C]
+        )
+        total = pipeline.cut(total, "total")
+        sums = pipeline.each("candidate_sum", lambda at, value: round_shift(m, value, fraction, at), total)
+        c = self._lookup(m, cell.candidate, pipeline.kept(sums, "candidate_sum"), "c", "candidate")
+        return self._updated(m, u, c, self._state(c.stage))
+
+    def _gru_before(self, m: Module, gates: Lanes) -> Staged:
+        r, u = self._gates(m, gates, r=R, u=U)
+        c = self._lookup(m, self.shape.cell.candidate, gates[C], "c", "gate")
+        h = self._state(c.stage + 1)
+        new = self._updated(m, u, c, h)
+        (product,) = self._products("update", reset=(r, h))
+        reset = self._rounded_product(m, product, "rh")
+        return self._pipeline.each(
+            "new", lambda at, h, rh: Mux(self.last_round, h.as_unsigned(), rh.as_unsigned()), new, reset
+        )
+
+    def _lstm(self, m: Module, gates: Lanes) -> Staged:
+        cell, pipeline = self.shape.cell, self._pipeline
+        i, f, o = self._gates(m, gates, i=I, f=F, o=O)
+        g = self._lookup(m, cell.candidate, gates[G], "g", "gate")
+        new_part, old_part = self._products("product", new=(i, g), old=(f, self._cell_state(m, f.stage)))
+        total = pipeline.each("total", lambda at, new, old: new + old, new_part, old_part)
+        new = self._rounded_product(m, pipeline.cut(total, "total"), "c")
+        self._keep_cell_state(m, new)
+        out = self._lookup(m, cell.output, pipeline.kept(new, "c"), "out", "candidate")
+        (product,) = self._products("update", product=(o, out))
+        return self._rounded_product(m, product, "h")
+
+    def _cell_state(self, m: Module, stage: int) -> Staged:
+        """The LSTM's cell state of the neurons in a stage."""
+        lanes = range(self.shape.activation_lanes)
+        memory = Memory(shape=len(lanes) * self.bits, depth=self.shape.tokens, init=[])
+        m.submodules.cell_state = self._cells = memory
+        read = memory.read_port()
+        m.d.comb += read.addr.eq(self._pipeline.at(self._token, stage - 1, "token").lanes[0])
+        return staged((read.data.word_select(lane, self.bits).as_signed() for lane in lanes), stage)
+
+    def _keep_cell_state(self, m: Module, new: Staged) -> None:
+        write, (token, valid) = self._cells.write_port(), self._at(new.stage)
+        m.d.comb += [
+            write.addr.eq(Mux(self.clear, self.clear_token, token)),
+            write.data.eq(Mux(self.clear, 0, Cat(*new.lanes))),
+            write.en.eq(self.clear | valid),
+        ]
+
+    def _rnn(self, m: Module, gates: Lanes) -> Staged:
+        number = self.shape.cell.activation
+        c = self._lookup(m, self.shape.cell.candidate, gates[0], "c", "gate")
+        return self._pipeline.each("h", lambda at, value: narrowed(m, value, number, at), c)
+
+    def _at(self, stage: int) -> tuple[Value, Value]:
+        """The group of neurons in a stage, and whether there is one."""
+        pipeline = self._pipeline
+        return (
+            pipeline.at(self._token, stage, "token").lanes[0],
+            pipeline.at(self._valid, stage, "valid").lanes[0],
+        )
+
+    def _write(self, m: Module, new: Staged) -> None:
+        """The new state goes out; lanes behind the last neuron are zero."""
+        number, lanes = self.shape.cell.activation, self.shape.activation_lanes
+        token, _ = self._at(new.stage)
+        is_neuron = staged((token * lanes + lane < self.hidden for lane in range(lanes)), new.stage)
+        made = self._pipeline.each(
+            "made", lambda at, mine, value: Mux(mine, value[: number.bits], 0), is_neuron, new
+        )
+        made = self._pipeline.cut(made, "made")
+        token, valid = self._at(made.stage)
+        m.d.comb += [self.made.eq(Cat(*made.lanes)), self.write_token.eq(token), self.write.eq(valid)]

@@ -56,29 +56,37 @@ def divided(m: Module, number: Value, divisor: int, name: str) -> tuple[Value, V
     return quotient, remainder
 
 
+def later(m: Module, value: Value, name: str) -> Signal:
+    """The value a cycle later."""
+    kept = Signal(value.shape(), name=name)
+    m.d.sync += kept.eq(value)
+    return kept
+
+
 class Lookup:
     """An activation table, for every reader a memory of its own: synthesis finds no block with many ports. It is as
     wide as its widest entry, which may be wider than the values of the format."""
 
-    def __init__(self, table: ActivationTable, name: str) -> None:
-        self._table, self._name, self._readers = table, name, 0
-        bits = self._bits = 1 + max(int(v if v >= 0 else ~v).bit_length() for v in table.values)
-        mask = (1 << bits) - 1
-        self._values = [int(v) & mask for v in table.values]
+    def __init__(self, table: ActivationTable) -> None:
+        self._table = table
+        self._bits = 1 + max(int(v if v >= 0 else ~v).bit_length() for v in table.values)
 
-    def read(self, m: Module, value: Value) -> Signal:
-        """The table's output for an input, in the same cycle."""
-        table, name = self._table, f"{self._name}_{self._readers}"
-        self._readers += 1
-        last = len(table.values) - 1
-        index = Signal(range(last + 1), name=f"{name}_index")
+    def index(self, m: Module, value: Value, name: str) -> Signal:
+        """The entry for an input."""
+        table, last = self._table, len(self._table.values) - 1
+        index = Signal(range(last + 1), name=name)
         m.d.comb += index.eq(Mux(value < table.first, 0, Mux(value > table.last, last, value - table.first)))
-        result = Signal(signed(self._bits), name=name)
-        if np.all(np.diff(table.values) == 1):  # a ReLU's entries count up: the index says it all
-            m.d.comb += result.eq(index + int(table.values[0]))
+        return index
+
+    def read(self, m: Module, index: Value, name: str) -> Value:
+        """The entry, a cycle later."""
+        values = self._table.values
+        if np.all(np.diff(values) == 1):  # a ReLU's entries count up: the index says it all
+            result = Signal(signed(self._bits), name=name)
+            m.d.sync += result.eq(index + int(values[0]))
             return result
-        memory = Memory(MemoryData(shape=self._bits, depth=len(self._values), init=self._values))
-        m.submodules[name] = memory
-        port = memory.read_port(domain="comb")
-        m.d.comb += [port.addr.eq(index), result.eq(port.data)]
-        return result
+        memory = Memory(MemoryData(shape=signed(self._bits), depth=len(values), init=values.tolist()))
+        m.submodules[f"table_{name}"] = memory
+        port = memory.read_port()
+        m.d.comb += port.addr.eq(index)
+        return Value.cast(port.data)

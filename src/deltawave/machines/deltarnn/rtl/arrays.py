@@ -5,11 +5,16 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from deltawave.machines.deltarnn.rtl.channels import CANDIDATE, later
+from deltawave.machines.deltarnn.rtl.channels import CANDIDATE
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
+from deltawave.machines.deltarnn.rtl.delay import delayed
 from deltawave.machines.deltarnn.rtl.scan_path import H, X
 from deltawave.machines.deltarnn.rtl.shape import SUM_STAGES
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
+
+
+def later(m: Module, value: Signal, name: str) -> Signal:
+    return delayed(m, value, 1, name)
 
 
 class SparseArray(wiring.Component):

@@ -1,13 +1,19 @@
 """The channels: columns of weights times what was sent, summed in the memories of pre-activations."""
 
+from operator import attrgetter
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from deltawave.machines.deltarnn.rtl.arithmetic import narrowed
+from deltawave.machines.deltarnn.rtl.delay import delayed
+from deltawave.machines.deltarnn.rtl.images import LOAD_BIAS, LOAD_SECOND_BIAS, LOAD_WEIGHTS
+from deltawave.machines.deltarnn.rtl.lane import Lane, product_cycles
+from deltawave.machines.deltarnn.rtl.loaded import BLOCK_BITS, LoadedMemory
 from deltawave.machines.deltarnn.rtl.scan_path import H, X
-from deltawave.machines.deltarnn.rtl.shape import SUM_STAGES, CoreShape
+from deltawave.machines.deltarnn.rtl.shape import CoreShape
+from deltawave.rtl.shared import shared
 
 CANDIDATE = 2
 """The gate of a GRU whose sums over x and over h are kept apart."""
@@ -60,206 +66,171 @@ class Channels(wiring.Component):
         return self.shape.channels * self.shape.lanes * max(self.shape.cell.accumulator_bits, weights)
 
     def elaborate(self, platform: object) -> Module:
-        m, shape = Module(), self.shape
-        left, delta, source = Signal(16), Signal.like(self.delta), Signal(2)
+        m = Module()
+        issue, at, delta, source = self._issue(m)
+        weights = self._streamed(m, issue) if self.shape.streams_weights else self._stored(m, issue)
+        lanes = self._lanes(m, weights, delayed(m, delta, 1, "delta"))
+        self._grow(m, lanes, issue, at, source)
+        return m
+
+    def _issue(self, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
+        """Whether a word of weights is asked for in this cycle; of which sums, times what, and what that is of."""
+        left = Signal(16)
         word = Signal(self.address_bits)
-        now_delta, now_source = Signal.like(delta), Signal(2)
-        first, count = Signal(self.address_bits), Signal(16)
+        delta = Signal.like(self.delta, name="kept_delta")
+        source = Signal(2, name="kept_source")
+        now_delta = Signal.like(self.delta)
+        now_source = Signal(2)
+        issue = Signal()
+        at = Signal(self.address_bits)
+        is_first = left == 0
+        first, count = self._words_of(m, now_source)
         m.d.comb += [
-            self.begins.eq((left == 0) & self.column_valid),
-            now_delta.eq(Mux(left == 0, self.delta, delta)),
-            now_source.eq(Mux(left == 0, self.source, source)),
-        ]
-        with m.Switch(now_source):
-            for s in range(shape.sources):
-                turns = shape.turns_of(s)
-                with m.Case(X + s):
-                    m.d.comb += [first.eq(turns.start * self.words), count.eq(len(turns) * self.words)]
-        issue, at = Signal(), Signal(self.address_bits)
-        fed = self.w_valid if shape.streams_weights else Const(1)
-        m.d.comb += [
-            issue.eq((self.begins | (left != 0)) & fed),
-            at.eq(Mux(left == 0, first, word)),
+            self.begins.eq(is_first & self.column_valid),
+            now_delta.eq(Mux(is_first, self.delta, delta)),
+            now_source.eq(Mux(is_first, self.source, source)),
+            issue.eq((self.begins | ~is_first) & (self.w_valid if self.shape.streams_weights else 1)),
+            at.eq(Mux(is_first, first, word)),
         ]
         with m.If(self.begins):
             m.d.sync += [delta.eq(self.delta), source.eq(self.source), left.eq(count), word.eq(first)]
         with m.If(issue):
-            m.d.sync += [left.eq(Mux(left == 0, count, left) - 1), word.eq(at + 1)]
-        weights = self._weights(m, issue)
-        self._sum(m, issue, at, now_delta, now_source, weights, left)
-        return m
+            m.d.sync += [left.eq(Mux(is_first, count, left) - 1), word.eq(at + 1)]
+        history = Signal(self.shape.sum_latency_cycles - 1)
+        m.d.sync += history.eq(Cat(issue, history[:-1]))
+        m.d.comb += self.idle.eq(is_first & ~history.any() & ~self.column_valid)
+        return issue, at, now_delta, now_source
 
-    def _weights(self, m: Module, issue: Signal) -> Signal:
-        """The word of weights a cycle after its issue."""
-        shape = self.shape
-        weights = Signal(self.width * shape.cell.weight_bits)
-        if shape.streams_weights:
-            m.d.comb += self.w_ready.eq(issue)
-            m.d.sync += weights.eq(self.w_data)
-            return weights
-        cell = shape.cell
+    def _words_of(self, m: Module, source: Signal) -> tuple[Signal, Signal]:
+        """The first of the words that a column of a source adds to, and how many they are."""
+        first = Signal(self.address_bits)
+        count = Signal(16)
+        with m.Switch(source):
+            for s in range(self.shape.sources):
+                turns = self.shape.turns_of(s)
+                with m.Case(X + s):
+                    m.d.comb += [first.eq(turns.start * self.words), count.eq(len(turns) * self.words)]
+        return first, count
+
+    def _streamed(self, m: Module, issue: Signal) -> Value:
+        """The word of weights a cycle after its issue, from outside."""
+        m.d.comb += self.w_ready.eq(issue)
+        return delayed(m, self.w_data, 1, "weights")
+
+    def _stored(self, m: Module, issue: Signal) -> Value:
+        """The word of weights a cycle after its issue, from the memory."""
+        shape, cell = self.shape, self.shape.cell
         sizes = (cell.inputs, cell.hidden, cell.hidden)
         depth = sum(shape.column_words(s) * sizes[s] for s in range(shape.sources))
-        memory = Memory(shape=len(weights), depth=depth, init=[])
-        m.submodules.weights = memory
-        read, write = memory.read_port(), memory.write_port()
-        address, begun, column_words = Signal(32), Signal(32), Signal(16)
-        with m.Switch(self.source):
-            for s in range(shape.sources):
-                with m.Case(X + s):
-                    base = (Const(0), self.base_h, self.base_rh)[s]
-                    m.d.comb += [
-                        column_words.eq(len(shape.turns_of(s)) * self.words),
-                        begun.eq(base + self.index * column_words),
-                    ]
+        address = Signal(32)
         now = Signal(32)
-        m.d.comb += [now.eq(Mux(self.begins, begun, address)), read.addr.eq(now), weights.eq(read.data)]
+        m.d.comb += now.eq(Mux(self.begins, self._column_address(m), address))
         with m.If(issue):
             m.d.sync += address.eq(now + 1)
-        loaded = Signal(32)
-        loads = self.load_valid & (self.load_select == 0)
-        m.d.comb += [write.addr.eq(loaded), write.data.eq(self.load_data), write.en.eq(loads)]
-        with m.If(loads):
-            m.d.sync += loaded.eq(loaded + 1)
-        with m.If(self.rewind):
-            m.d.sync += loaded.eq(0)
-        return weights
+        return self._memory(m, "weights", LOAD_WEIGHTS, self.width * cell.weight_bits, depth, now, BLOCK_BITS)
 
-    def _bias(self, m: Module, number: int, address: Signal, depth: int, width: int) -> Signal:
-        """A word of a bias memory a cycle after its address."""
-        memory = Memory(shape=width, depth=depth, init=[])
-        m.submodules[f"bias{number}"] = memory
-        read, write = memory.read_port(), memory.write_port()
-        loaded = Signal(range(depth + 1), name=f"loaded{number}")
-        loads = self.load_valid & (self.load_select == 1 + number)
-        m.d.comb += [
-            read.addr.eq(address),
-            write.addr.eq(loaded),
-            write.data.eq(self.load_data),
-            write.en.eq(loads),
-        ]
-        with m.If(loads):
-            m.d.sync += loaded.eq(loaded + 1)
-        with m.If(self.rewind):
-            m.d.sync += loaded.eq(0)
-        return read.data
+    def _column_address(self, m: Module) -> Signal:
+        """Where the column that is begun lies among the weights."""
+        column_words = Signal(16)
+        begun = Signal(32)
+        bases = [Const(0), self.base_h, self.base_rh]
+        with m.Switch(self.source):
+            for s in range(self.shape.sources):
+                with m.Case(X + s):
+                    m.d.comb += [
+                        column_words.eq(len(self.shape.turns_of(s)) * self.words),
+                        begun.eq(bases[s] + self.index * column_words),
+                    ]
+        return begun
 
-    def _sum(
+    def _memory(
         self,
         m: Module,
-        issue: Signal,
-        at: Signal,
-        delta: Signal,
-        source: Signal,
-        weights: Signal,
-        left: Signal,
-    ) -> None:
-        """The word whose weights are there, then its products, are added to the sums."""
-        stage = {
-            "valid": issue,
-            "at": at,
-            "delta": delta,
-            "to_second": (source == H) & self._is_candidate(at) if self._has_second else Const(0),
-        }
-        stage = {name: later(m, value, f"w_{name}") for name, value in stage.items()}
-        products, width = self._products(m, weights, stage["delta"])
-        stage = {name: later(m, value, f"p_{name}") for name, value in stage.items()}
-        for delay in range(self.shape.sum_latency_cycles - SUM_STAGES):
-            stage = {name: later(m, value, f"d{delay}_{name}") for name, value in stage.items()}
-            products = later(m, products, f"d{delay}_products")
-        self._add(m, stage, products, width)
-        self._idle(m, issue, left)
+        name: str,
+        select: int,
+        width: int,
+        depth: int,
+        at: Value,
+        bank_bits: int | None = None,
+    ) -> Value:
+        """The word of a memory that is loaded, a cycle after its address."""
+        m.submodules[name] = memory = LoadedMemory(width, depth, bank_bits)
+        m.d.comb += [
+            memory.at.eq(at),
+            memory.load_data.eq(self.load_data),
+            memory.loads.eq(self.load_valid & (self.load_select == select)),
+            memory.rewind.eq(self.rewind),
+        ]
+        return memory.data
 
-    @property
-    def _has_second(self) -> bool:
-        """Whether the candidate's sum over h is kept apart."""
-        return self.shape.kind == "gru"
+    def _lanes(self, m: Module, weights: Value, delta: Value) -> list[Any]:
+        """All lanes, channel after channel, and what is read of them."""
+        bits = self.shape.cell.weight_bits
+        lanes = [
+            shared(m, f"lane{number}", Lane, self.shape, self._is_second(number))
+            for number in range(self.width)
+        ]
+        for number, lane in enumerate(lanes):
+            m.d.comb += [lane.weight.eq(weights.word_select(number, bits)), lane.delta.eq(delta)]
+        m.d.comb += [
+            self.read_x.eq(Cat(lane.sums.sum for lane in lanes)),
+            self.read_h.eq(Cat(lane.second.sum for lane in self._with_second(lanes))),
+        ]
+        return lanes
+
+    def _grow(self, m: Module, lanes: list[Any], issue: Value, at: Value, source: Value) -> None:
+        """The sums of a word are read, added to and written in one cycle, or become the bias."""
+        shape, cycles = self.shape, 1 + product_cycles(self.shape)
+        width, depth = self.width * shape.cell.accumulator_bits, shape.turns * shape.words
+        adds, word = delayed(m, issue, cycles, "adds"), delayed(m, at, cycles, "word")
+        starts, start_word = delayed(m, self.clear, 1, "starts"), delayed(m, self.clear_word, 1, "start_word")
+        bias = self._memory(m, "bias", LOAD_BIAS, width, depth, self.clear_word)
+        drive(m, lanes, "adds", adds)
+        drive(m, lanes, "sums.read_at", Mux(self.reads, self.read, word))
+        drive(m, lanes, "sums.write_at", Mux(starts, start_word, word))
+        drive(m, lanes, "sums.starts", starts)
+        start_from(m, lanes, "sums", bias)
+        if shape.kind == "gru":
+            to_second = delayed(m, self._is_candidate(at) & (source == H), cycles, "to_second")
+            self._grow_second(m, self._with_second(lanes), to_second, word, starts, start_word)
+
+    def _grow_second(
+        self, m: Module, lanes: list[Any], to_second: Value, word: Value, starts: Value, start_word: Value
+    ) -> None:
+        """The same for the candidate's sums over h, while those over x stay as they are."""
+        shape, first = self.shape, self._first_candidate
+        width = shape.lanes * shape.cell.accumulator_bits
+        bias = self._memory(m, "second_bias", LOAD_SECOND_BIAS, width, shape.words, self.clear_word - first)
+        drive(m, lanes, "to_second", to_second)
+        drive(m, lanes, "second.read_at", Mux(self.reads, self.read_second, word - first))
+        drive(m, lanes, "second.write_at", Mux(starts, start_word, word) - first)
+        drive(m, lanes, "second.starts", starts & self._is_candidate(start_word))
+        start_from(m, lanes, "second", bias)
+
+    def _is_second(self, number: int) -> bool:
+        """Whether a lane keeps the candidate's sums over h, too."""
+        return self.shape.kind == "gru" and number // self.shape.lanes == CANDIDATE % self.shape.channels
+
+    def _with_second(self, lanes: list[Any]) -> list[Any]:
+        return [lane for number, lane in enumerate(lanes) if self._is_second(number)]
 
     @property
     def _first_candidate(self) -> Value:
         """The candidate's first word."""
         return (CANDIDATE // self.shape.channels) * self.words
 
-    def _is_candidate(self, at: Value) -> Value:
-        return (at >= self._first_candidate) & (at < self._first_candidate + self.words)
-
-    def _products(self, m: Module, weights: Signal, delta: Signal) -> tuple[Signal, int]:
-        """The products of a word a cycle later, and their width."""
-        bits = self.shape.cell.weight_bits
-        width = bits + len(delta)
-        products = Signal(self.width * width)
-        for lane in range(self.width):
-            weight = weights.word_select(lane, bits).as_signed()
-            m.d.sync += products.word_select(lane, width).eq(weight * delta)
-        return products, width
-
-    def _add(self, m: Module, stage: dict[str, Signal], products: Signal, width: int) -> None:
-        """The sums of a word are read, added to and written in one cycle, or become the bias."""
-        depth, bits = self.shape.turns * self.shape.words, self.sum_bits
-        bias = self._bias(m, 0, self.clear_word, depth, self.width * bits)
-        sums = Memory(shape=self.width * bits, depth=depth, init=[])
-        m.submodules.sums = sums
-        read, write = sums.read_port(domain="comb"), sums.write_port()
-        m.d.comb += [read.addr.eq(Mux(self.reads, self.read, stage["at"])), self.read_x.eq(read.data)]
-        old = self._with_second(m, stage, read.data) if self._has_second else read.data
-        new = Cat(*(self._total(m, lane, old, products, width) for lane in range(self.width)))
-        cleared, cleared_at = Signal(), Signal(self.address_bits)
-        m.d.sync += [cleared.eq(self.clear), cleared_at.eq(self.clear_word)]
-        kept = self._keep_second(m, stage, read.data, new, cleared, cleared_at) if self._has_second else new
-        m.d.comb += [
-            write.addr.eq(Mux(cleared, cleared_at, stage["at"])),
-            write.data.eq(Mux(cleared, bias, kept)),
-            write.en.eq(cleared | stage["valid"]),
-        ]
-
-    def _total(self, m: Module, lane: int, old: Value, products: Signal, width: int) -> Signal:
-        bits = self.sum_bits
-        total = Signal(signed(max(bits, width) + 1), name=f"total{lane}")
-        before = old[lane * bits : (lane + 1) * bits].as_signed()
-        m.d.comb += total.eq(before + products.word_select(lane, width).as_signed())
-        return narrowed(m, total, self.shape.cell.accumulator, f"sum{lane}")
-
-    def _split(self, word: Value) -> tuple[Value, Value, Value]:
-        """A word before, in and behind the candidate's channel."""
-        first = (CANDIDATE % self.shape.channels) * self.shape.lanes * self.sum_bits
-        last = first + self.shape.lanes * self.sum_bits
-        return word[:first], word[first:last], word[last:]
-
-    def _with_second(self, m: Module, stage: dict[str, Signal], word: Value) -> Value:
-        """The word with the candidate's sum over h where that one grows."""
-        self._second = Memory(shape=self.shape.lanes * self.sum_bits, depth=self.shape.words, init=[])
-        m.submodules.second = self._second
-        read = self._second.read_port(domain="comb")
-        m.d.comb += [
-            read.addr.eq(Mux(self.reads, self.read_second, stage["at"] - self._first_candidate)),
-            self.read_h.eq(read.data),
-        ]
-        before, mine, behind = self._split(word)
-        return Cat(before, Mux(stage["to_second"], read.data, mine), behind)
-
-    def _keep_second(
-        self, m: Module, stage: dict[str, Signal], old: Value, new: Value, cleared: Signal, cleared_at: Signal
-    ) -> Value:
-        """The candidate's sum over x stays as it is while that over h grows; the new word."""
-        bits = self.shape.lanes * self.sum_bits
-        bias = self._bias(m, 1, self.clear_word - self._first_candidate, self.shape.words, bits)
-        write = self._second.write_port()
-        before, mine, behind = self._split(new)
-        m.d.comb += [
-            write.addr.eq(Mux(cleared, cleared_at, stage["at"]) - self._first_candidate),
-            write.data.eq(Mux(cleared, bias, mine)),
-            write.en.eq(Mux(cleared, self._is_candidate(cleared_at), stage["valid"] & stage["to_second"])),
-        ]
-        return Cat(before, Mux(stage["to_second"], self._split(old)[1], mine), behind)
-
-    def _idle(self, m: Module, issue: Signal, left: Signal) -> None:
-        history = Signal(self.shape.sum_latency_cycles - 1)
-        m.d.sync += history.eq(Cat(issue, history[:-1]))
-        m.d.comb += self.idle.eq((left == 0) & ~history.any() & ~self.column_valid)
+    def _is_candidate(self, word: Value) -> Value:
+        return (word >= self._first_candidate) & (word < self._first_candidate + self.words)
 
 
-def later(m: Module, value: Signal, name: str) -> Signal:
-    """The value a cycle later."""
-    kept = Signal.like(value, name=name) if isinstance(value, Signal) else Signal(value.shape(), name=name)
-    m.d.sync += kept.eq(value)
-    return kept
+def drive(m: Module, lanes: list[Any], port: str, value: Value) -> None:
+    """The same value for a port of every lane."""
+    signal = Signal(value.shape(), name=f"lanes_{port.replace('.', '_')}")
+    m.d.comb += signal.eq(value)
+    m.d.comb += [attrgetter(port)(lane).eq(signal) for lane in lanes]
+
+
+def start_from(m: Module, lanes: list[Any], sums: str, word: Value) -> None:
+    """For every lane what its sums start from: its part of a word."""
+    starts = [getattr(lane, sums).start for lane in lanes]
+    m.d.comb += [start.eq(word.word_select(lane, len(start))) for lane, start in enumerate(starts)]

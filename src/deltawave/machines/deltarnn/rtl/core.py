@@ -11,7 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.activation import Activation
-from deltawave.machines.deltarnn.rtl.arithmetic import divided
+from deltawave.machines.deltarnn.rtl.arithmetic import divided, later
 from deltawave.machines.deltarnn.rtl.channels import Channels
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
@@ -93,8 +93,9 @@ class Core(wiring.Component):
 
     def _path(self, rounds: tuple[tuple[int, ...], ...], rate: int, depth: int, *, credits: int) -> PathShape:
         shape = self.shape
+        latency = shape.encoder_latency_cycles
         return PathShape(
-            rounds, rate, shape.scheduler_rate, self.bits, depth, credits, shape.encoder_latency_cycles
+            rounds, rate, shape.scheduler_rate, self.bits, depth, credits, latency, shape.picks_later
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -115,18 +116,19 @@ class Core(wiring.Component):
         self.scanning, self.passing, self.round = Signal(), Signal(), Signal()
         self.begin_round, self.pass_begins, self.pass_ends = Signal(), Signal(), Signal()
         self.drained, self.can_step, self.can_pass = Signal(), Signal(), Signal()
-        self.in_pass, self.last_round, self.begin_step = Signal(), Signal(), Signal()
-        position, now = Signal(32), Signal(32)
+        self.last_round, self.begin_step = Signal(), Signal()
+        position = Signal(32)
         length = Signal(32)
         interval, tail = shape.activation_interval_cycles, shape.activation_tail_cycles
         done = Signal()
-        m.d.comb += [
+        m.d.sync += [
             length.eq(self.tokens * interval + tail),
+            position.eq(Mux(self.passing, position + 1, 1)),
+            self.pass_ends.eq(self.passing & (position == length - 2)),
+        ]
+        m.d.comb += [
             self.last_round.eq(self.round == self._rounds),
             self.pass_begins.eq(self.scanning & self.drained & (self.can_pass | ~self.last_round)),
-            self.in_pass.eq(self.pass_begins | self.passing),
-            now.eq(Mux(self.pass_begins, 0, position)),
-            self.pass_ends.eq(self.in_pass & (now == length - 1)),
             done.eq(self.pass_ends & self.last_round),
             self.begin_step.eq(
                 self.can_step & (done | ~(self.scanning | self.passing)) & ~self.clearing(m) & ~self.hold
@@ -135,7 +137,6 @@ class Core(wiring.Component):
             self.idle.eq(~(self.scanning | self.passing | self._clearing)),
             self.step_done.eq(done),
         ]
-        m.d.sync += position.eq(now + 1)
         with m.If(self.pass_begins):
             m.d.sync += [self.scanning.eq(0), self.passing.eq(1)]
         with m.If(self.pass_ends):
@@ -231,7 +232,6 @@ class Core(wiring.Component):
                 m.d.comb += activation.state.eq(update.data.word_select(kept, granularity))
         m.d.comb += [
             activation.begins.eq(self.pass_begins),
-            activation.active.eq(self.in_pass),
             activation.last_round.eq(self.last_round),
             activation.hidden.eq(self.hidden),
             activation.tokens.eq(self.tokens),
@@ -287,7 +287,7 @@ class Core(wiring.Component):
         """The round that is scanned next, while none is."""
         if not hasattr(self, "_next_round"):
             self._next_round = Signal()
-            m.d.comb += self._next_round.eq(Mux(self.in_pass, ~self.last_round, 0))
+            m.d.comb += self._next_round.eq(Mux(self.passing, ~self.last_round, 0))
         return self._next_round
 
     def _elements(self, m: Module, path: ScanPath, shape: PathShape, number: int) -> Signal:
@@ -316,10 +316,8 @@ class Core(wiring.Component):
 
     def _closed(self, m: Module, path: ScanPath, scans: Signal, number: int) -> Signal:
         pulse = path.finish
-        for delay in range(self.shape.close_latency_cycles - 1):
-            later = Signal(name=f"finish{number}_{delay}")
-            m.d.sync += later.eq(pulse)
-            pulse = later
+        for delay in range(self.shape.close_latency_cycles - 1 - path.shape.ahead):
+            pulse = later(m, pulse, f"finish{number}_{delay}")
         closed = Signal(name=f"closed{number}")
         with m.If(pulse):
             m.d.sync += closed.eq(1)
@@ -363,7 +361,7 @@ class Core(wiring.Component):
         )
         m.d.comb += [
             channels.words.eq(self.words),
-            channels.reads.eq(self.in_pass),
+            channels.reads.eq(self.activation.reads),
             channels.read_second.eq(self.activation.read_second),
             channels.clear.eq(self._clearing & (self.clear_word < self.shape.turns * self.shape.words)),
         ]
@@ -402,11 +400,12 @@ class Core(wiring.Component):
             for v, base in ((X, 0), (H, self.groups_x), (RH, self.groups_x + self.groups_h)):
                 with m.Case(v):
                     m.d.comb += number.eq(base + index)
+        passes = path.leaves & ~requests.valid & shape.ahead  # asked for at once: it leaves a cycle late
         m.d.comb += [
-            requests.push0.eq(path.leaves),
+            requests.push0.eq(path.leaves & ~(passes & self.column_ready)),
             requests.entry0.eq(number),
-            self.column_data.eq(requests.head),
-            self.column_valid.eq(requests.valid),
+            self.column_data.eq(Mux(passes, number, requests.head)),
+            self.column_valid.eq(requests.valid | passes),
             requests.pop.eq(self.column_ready),
         ]
 

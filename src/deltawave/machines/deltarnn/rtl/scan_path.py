@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from amaranth import Array, Cat, Const, Module, Signal
+from amaranth import Array, Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from deltawave.machines.deltarnn.rtl.arithmetic import later
 from deltawave.machines.deltarnn.rtl.scan import GroupScan
 
 BIAS, X, H, RH = range(4)
@@ -16,7 +17,8 @@ BIAS, X, H, RH = range(4)
 @dataclass(frozen=True)
 class PathShape:
     """`rounds`: the vectors scanned in each round; `depth`: the most groups of a vector; `credits`: places of the list
-    behind, 0 if it holds all; `latency`: cycles from a comparison to the value in the list."""
+    behind, 0 if it holds all; `latency`: cycles from a comparison to the value in the list; `ahead`: the first of them
+    is between the comparison and the choice of the values that leave."""
 
     rounds: tuple[tuple[int, ...], ...]
     rate: int
@@ -25,6 +27,7 @@ class PathShape:
     depth: int
     credits: int
     latency: int
+    ahead: bool = False
 
     @property
     def vectors(self) -> tuple[int, ...]:
@@ -53,7 +56,8 @@ class ScanPath(wiring.Component):
     (`clear_group`). taken: a column of the list was begun.
 
     finish: this is the last cycle of the scan; x_ends: that of x. push, entry: to the list, `latency` - 1 cycles after
-    they left; leaves, leaving: the first of them, when it leaves; pending: some are on their way."""
+    they left; leaves, leaving: the first of them, when it leaves; pending: some are on their way. With `ahead` all but
+    `push`, `entry` are a cycle later."""
 
     def __init__(self, shape: PathShape) -> None:
         self.shape = shape
@@ -81,98 +85,115 @@ class ScanPath(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
-        m.submodules.scan = scan = GroupScan(shape.rate, shape.picks, shape.bits)
-        running, vector, group = Signal(), Signal(2), Signal(shape.group_bits)
-        is_bias, done, hold = Signal(), Signal(), Signal()
+        m.submodules.scan = scan = GroupScan(shape.rate, shape.picks, shape.bits, ahead=shape.ahead)
+        running = Signal()
+        vector = Signal(2)
+        group = Signal(shape.group_bits)
+        is_bias, goes_on, hold = Signal(), Signal(), Signal()
         m.d.comb += [
             is_bias.eq(running & (vector == BIAS)),
             scan.active.eq(running & ~is_bias),
             scan.hold.eq(hold),
             scan.now.eq(self.now),
-            done.eq(is_bias | scan.done),
+            goes_on.eq(scan.done if shape.ahead else is_bias | scan.done),
         ]
-        self._next(m, running, vector, group, done)
-        self._remember(m, scan, vector)
-        self._emit(m, scan, vector, group, hold)
+        is_last, x_ends = self._next(m, running, vector, group, goes_on)
+        leaving = self._leaving(m, scan, vector, group, running & is_last, running & x_ends)
+        self._remember(m, scan, vector, *leaving)
+        self._emit(m, scan, *leaving, hold)
         return m
 
-    def _next(self, m: Module, running: Signal, vector: Signal, group: Signal, done: Signal) -> None:
-        """`self.vector` and `self.group` are those of the next cycle."""
+    def _next(
+        self, m: Module, running: Signal, vector: Signal, group: Signal, goes_on: Signal
+    ) -> tuple[Signal, Signal]:
+        """`self.vector` and `self.group` are those of the next cycle. Whether this group is the last one, and whether
+        it is the last of x."""
         shape = self.shape
         m.d.comb += [self.vector.eq(vector), self.group.eq(group)]
-        is_last = Signal()
-        with m.If(running & done):
-            m.d.comb += self.group.eq(group + 1)
-            with m.Switch(vector):
-                for vectors in filter(None, shape.rounds):
-                    for this, after in zip(vectors, (*vectors[1:], None), strict=True):
-                        with m.Case(this):
-                            self._after(m, this, after, group, is_last)
+        is_last, x_ends = Signal(), Signal()
+        after_group, after_vector = Signal.like(group), Signal(2)
+        m.d.comb += [after_group.eq(group + 1), after_vector.eq(vector)]
+        with m.Switch(vector):
+            for vectors in filter(None, shape.rounds):
+                for this, after in zip(vectors, (*vectors[1:], None), strict=True):
+                    with m.Case(this):
+                        self._after(m, this, after, group, (is_last, x_ends, after_group, after_vector))
+        with m.If(running & goes_on):
+            m.d.comb += [self.group.eq(after_group), self.vector.eq(after_vector)]
         with m.If(~running):
             first = [vectors[0] if vectors else 0 for vectors in shape.rounds]
             m.d.comb += [self.vector.eq(Array(Const(v, 2) for v in first)[self.round]), self.group.eq(0)]
-        m.d.comb += self.finish.eq(running & done & is_last)
         m.d.sync += [vector.eq(self.vector), group.eq(self.group)]
-        with m.If(self.finish):
+        with m.If(goes_on & is_last):
             m.d.sync += running.eq(0)
         with m.If(self.begin):
             m.d.sync += running.eq(1)
+        return is_last, x_ends
 
-    def _after(self, m: Module, this: int, after: int | None, group: Signal, is_last: Signal) -> None:
-        ends = Const(1) if this == BIAS else group + 1 == getattr(self, f"groups{this}")
+    def _after(
+        self, m: Module, this: int, after: int | None, group: Signal, ends: tuple[Signal, ...]
+    ) -> None:
+        """What follows this group of this vector, and whether anything does."""
+        is_last, x_ends, after_group, after_vector = ends
+        is_end = Const(1) if this == BIAS else group + 1 == getattr(self, f"groups{this}")
         if this == X:
-            m.d.comb += self.x_ends.eq(ends)
-        with m.If(ends):
-            m.d.comb += self.group.eq(0)
-            if after is None:
-                m.d.comb += is_last.eq(1)
-            else:
-                m.d.comb += self.vector.eq(after)
+            m.d.comb += x_ends.eq(is_end)
+        with m.If(is_end):
+            m.d.comb += [after_group.eq(0), is_last.eq(after is None)]
+            if after is not None:
+                m.d.comb += after_vector.eq(after)
 
-    def _remember(self, m: Module, scan: GroupScan, vector: Signal) -> None:
+    def _leaving(
+        self, m: Module, scan: GroupScan, vector: Signal, group: Signal, is_last: Value, x_ends: Value
+    ) -> tuple[Signal, Signal]:
+        """The vector and the group whose values leave."""
+        values = {"leaving_vector": vector, "leaving_group": group, "ends": is_last, "ends_x": x_ends}
+        if self.shape.ahead:
+            with m.If(scan.done):
+                values = {name: later(m, Value.cast(value), name) for name, value in values.items()}
+        done = scan.done if self.shape.ahead else scan.done | (vector == BIAS)
+        m.d.comb += [self.finish.eq(values["ends"] & done), self.x_ends.eq(values["ends_x"] & done)]
+        return values["leaving_vector"], values["leaving_group"]
+
+    def _remember(
+        self, m: Module, scan: GroupScan, vector: Signal, leaving_vector: Signal, leaving_group: Signal
+    ) -> None:
         """What was last sent of each vector."""
         shape = self.shape
-        group = Signal(shape.group_bits)
-        m.d.sync += group.eq(self.group)
         for v in shape.vectors:
             memory = Memory(shape=shape.rate * shape.bits, depth=shape.depth, init=[])
             m.submodules[f"sent{v}"] = memory
             read, write = memory.read_port(), memory.write_port(granularity=shape.bits)
-            m.d.comb += read.addr.eq(self.group)
+            m.d.comb += [read.addr.eq(self.group), write.addr.eq(leaving_group), write.data.eq(scan.leaving)]
             with m.If(vector == v):
-                m.d.comb += [
-                    scan.sent.eq(read.data),
-                    scan.theta.eq(getattr(self, f"theta{v}")),
-                    write.en.eq(scan.write),
-                ]
-            m.d.comb += [write.addr.eq(group), write.data.eq(self.now)]
+                m.d.comb += [scan.sent.eq(read.data), scan.theta.eq(getattr(self, f"theta{v}"))]
+            with m.If(leaving_vector == v):
+                m.d.comb += write.en.eq(scan.write)
             with m.If(self.clear):
                 m.d.comb += [write.addr.eq(self.clear_group), write.data.eq(0), write.en.eq(~0)]
 
     def _emit(self, m: Module, scan: GroupScan, vector: Signal, group: Signal, hold: Signal) -> None:
+        """Values that leave, on their way to the list, and those that are."""
         shape = self.shape
-        valid, entries = [], []
+        pending = []
         for k in range(shape.picks):
             index = Signal(shape.index_bits, name=f"element{k}")
             m.d.comb += index.eq(group * shape.rate + getattr(scan, f"lane{k}"))
-            valid.append(getattr(scan, f"valid{k}"))
-            entries.append(Cat(getattr(scan, f"delta{k}"), index, vector))
-        m.d.comb += [self.leaves.eq(valid[0]), self.leaving.eq(entries[0])]
-        pending = []
-        for k in range(shape.picks):
-            push, entry = valid[k], entries[k]
+            push, entry = getattr(scan, f"valid{k}"), Cat(getattr(scan, f"delta{k}"), index, vector)
+            if k == 0:
+                m.d.comb += [self.leaves.eq(push), self.leaving.eq(entry)]
             pending.append(push)
-            for delay in range(shape.latency - 1):
-                later, kept = (
-                    Signal(name=f"push{k}_{delay}"),
-                    Signal(shape.entry_bits, name=f"entry{k}_{delay}"),
-                )
-                m.d.sync += [later.eq(push), kept.eq(entry)]
-                push, entry = later, kept
+            for delay in range(shape.latency - 1 - shape.ahead):
+                push, entry = later(m, push, f"push{k}_{delay}"), later(m, entry, f"entry{k}_{delay}")
                 pending.append(push)
             m.d.comb += [getattr(self, f"push{k}").eq(push), getattr(self, f"entry{k}").eq(entry)]
         m.d.comb += self.pending.eq(Cat(*pending).any())
         if shape.credits:
-            used = Signal(range(shape.credits + 1))
-            m.d.sync += used.eq(used + valid[0] - self.taken)
-            m.d.comb += hold.eq(used == shape.credits)
+            self._count_credits(m, self.leaves, hold)
+
+    def _count_credits(self, m: Module, leaves: Signal, hold: Signal) -> None:
+        """A place that is free can be taken in the cycle after."""
+        used = Signal(range(self.shape.credits + 1))
+        freed = later(m, self.taken, "freed") if self.shape.ahead else self.taken
+        m.d.sync += used.eq(used + leaves - freed)
+        m.d.comb += hold.eq(used == self.shape.credits)

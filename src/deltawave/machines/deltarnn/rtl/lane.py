@@ -1,0 +1,83 @@
+"""A multiplier and the sums that its products are added to: what a DeltaRNN or an EdgeDRNN has many of."""
+
+from amaranth import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from deltawave.machines.deltarnn.rtl.arithmetic import narrowed
+from deltawave.machines.deltarnn.rtl.delay import delayed
+from deltawave.machines.deltarnn.rtl.shape import SUM_STAGES, CoreShape
+
+
+def sums_port(depth: int, bits: int) -> wiring.Signature:
+    """Of a memory of sums. sum: that at `read_at`, in the same cycle. With a product it becomes the one at `write_at`;
+    starts: that becomes `start`, instead."""
+    address_bits = max(1, (depth - 1).bit_length())
+    return wiring.Signature(
+        {
+            "read_at": Out(address_bits),
+            "sum": In(signed(bits)),
+            "write_at": Out(address_bits),
+            "starts": Out(1),
+            "start": Out(signed(bits)),
+        }
+    )
+
+
+class Lane(wiring.Component):
+    """weight, delta: their product is added `product_cycles` later, if it `adds` then. sums: of all gates of the
+    channel, by word; second: of a GRU's candidate over h, where `has_second`, to which a product is added, instead, if
+    it goes `to_second`."""
+
+    def __init__(self, shape: CoreShape, has_second: bool) -> None:
+        cell = shape.cell
+        self.shape, self.has_second = shape, has_second
+        self.depths = {"sums": shape.turns * shape.words, "second": shape.words}
+        sums, second = (In(sums_port(depth, cell.accumulator_bits)) for depth in self.depths.values())
+        super().__init__(
+            {
+                "weight": In(signed(cell.weight_bits)),
+                "delta": In(signed(cell.activation.bits + 1)),
+                "adds": In(1),
+                "sums": sums,
+                **({"to_second": In(1), "second": second} if has_second else {}),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        product = delayed(m, self.weight * self.delta, product_cycles(self.shape), "product")
+        if not self.has_second:
+            self._keep(m, "sums", self.adds, self._after(m, self.sums.sum, product))
+            return m
+        before = Signal.like(self.sums.sum)
+        m.d.comb += before.eq(Mux(self.to_second, self.second.sum, self.sums.sum))
+        after = self._after(m, before, product)
+        self._keep(m, "sums", self.adds & ~self.to_second, after)
+        self._keep(m, "second", self.adds & self.to_second, after)
+        return m
+
+    def _after(self, m: Module, before: Value, product: Value) -> Signal:
+        """The sum with the product."""
+        total = Signal(signed(max(len(before), len(product)) + 1))
+        m.d.comb += total.eq(before + product)
+        return narrowed(m, total, self.shape.cell.accumulator, "after")
+
+    def _keep(self, m: Module, name: str, adds: Value, after: Signal) -> None:
+        port, memory = getattr(self, name), Memory(shape=len(after), depth=self.depths[name], init=[])
+        m.submodules[f"{name}_memory"] = memory
+        read = memory.read_port(domain="comb")
+        write = memory.write_port()
+        m.d.comb += [
+            read.addr.eq(port.read_at),
+            port.sum.eq(read.data),
+            write.addr.eq(port.write_at),
+            write.data.eq(Mux(port.starts, port.start, after)),
+            write.en.eq(adds | port.starts),
+        ]
+
+
+def product_cycles(shape: CoreShape) -> int:
+    """From a weight, which is there a cycle after its issue, to its product at the sums."""
+    return shape.sum_latency_cycles - SUM_STAGES + 1

@@ -1,0 +1,79 @@
+"""Memories that are loaded at run time and read a cycle after their address: weights, biases, tables of columns."""
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from deltawave.rtl.shared import shared
+
+BLOCK_BITS = 72
+"""Width of a block RAM at its widest, and twice that of an ECP5: wide and deep memories are made of such banks, since
+tools are slow with words of thousands of bits."""
+
+
+class Bank(wiring.Component):
+    """A part of every word of a memory."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        self.width, self.depth = width, depth
+        address_bits = max(1, (depth - 1).bit_length())
+        super().__init__(
+            {
+                "read_at": In(address_bits),
+                "data": Out(width),
+                "write_at": In(address_bits),
+                "write_data": In(width),
+                "writes": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.words = words = Memory(shape=self.width, depth=self.depth, init=[])
+        read = words.read_port()
+        write = words.write_port()
+        m.d.comb += [
+            read.addr.eq(self.read_at),
+            self.data.eq(read.data),
+            write.addr.eq(self.write_at),
+            write.data.eq(self.write_data),
+            write.en.eq(self.writes),
+        ]
+        return m
+
+
+class LoadedMemory(wiring.Component):
+    """data: the word whose address `at` was in the cycle before. loads: load_data is the next word, from the first one
+    on after rewind. bank_bits: the most that a bank is wide."""
+
+    def __init__(self, width: int, depth: int, bank_bits: int | None = None) -> None:
+        self.width, self.depth, self.bank_bits = width, depth, bank_bits or width
+        super().__init__(
+            {
+                "at": In(max(1, (depth - 1).bit_length())),
+                "data": Out(width),
+                "loads": In(1),
+                "load_data": In(width),
+                "rewind": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        loaded = Signal(range(self.depth + 1))
+        with m.If(self.loads):
+            m.d.sync += loaded.eq(loaded + 1)
+        with m.If(self.rewind):
+            m.d.sync += loaded.eq(0)
+        for number, first in enumerate(range(0, self.width, self.bank_bits)):
+            mine = slice(first, min(first + self.bank_bits, self.width))
+            bank = shared(m, f"bank{number}", Bank, mine.stop - first, self.depth)
+            m.d.comb += [
+                bank.read_at.eq(self.at),
+                self.data[mine].eq(bank.data),
+                bank.write_at.eq(loaded),
+                bank.write_data.eq(self.load_data[mine]),
+                bank.writes.eq(self.loads),
+            ]
+        return m
