@@ -104,7 +104,7 @@ def synthesise(
     report = SynthesisReport(machine.name, modelled=modelled, published=_published(machine.name))
     jobs = [(core, target) for core in modules for target in dict.fromkeys(targets)]
     for done, (core, target) in enumerate(jobs):
-        progress(f"synthesis: {core} for {target}", done, len(jobs))
+        progress("cores synthesised", done, len(jobs))
         report = _with_core(report, core, modules[core], target, routes=routes)
     return report
 
