@@ -70,7 +70,7 @@ def _memories(report: "SynthesisReport") -> Table:
 
 
 def _notes(report: "SynthesisReport") -> Iterator[str]:
-    yield "a core is the network's cell alone, without pads; figures of the whole machine are for all that it has"
+    yield "a core is one cell alone, without pads; the whole machine is modelled as chosen, published as built"
     if report.cores:
         yield "counts by Yosys; a block RAM has 36 kbit on 7 series and 18 kbit on ECP5"
     for core in report.cores:
@@ -94,4 +94,4 @@ def _notes_on_chips() -> Iterator[str]:
         f"memories of {LEAST_WORDS} words and more are macros, not gates, at the density of a large one, which small "
         f"ones miss; {SRAM_AREA.reference}"
     )
-    yield "the modelled logic is the multipliers alone: beside it, the core's has everything else, too"
+    yield "the modelled logic is the multipliers alone; the core's has everything else, too"
