@@ -9,7 +9,7 @@
 A machine whose pass leaves more time gets registers within these stages, too: `CUTS` says where.
 """
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -28,14 +28,14 @@ I, F, G, O = range(4)  # noqa: E741 - the field's names
 class Activation(wiring.Component):
     """The pass. begins: its first cycle. last_round: it makes the new state, else r * h. reads: the words `read` (and
     `read_second`) of the sums are read in this cycle; sums_x, sums_h: these. hidden: neurons in all; tokens: groups of
-    neurons. state_read: the group of h to be had in the next cycle, state: that group. write: the group `made` is
-    ready: new state, or r * h."""
+    neurons; layer: the number of the cell, where there are several. state_read: the group of h to be had in the next
+    cycle, state: that group. write: the group `made` is ready: new state, or r * h."""
 
     def __init__(self, shape: CoreShape, address_bits: int, word_bits: int) -> None:
         cell = shape.cell
         self.shape = shape
         self.bits = cell.activation.bits
-        self.token_bits = max(1, (shape.tokens - 1).bit_length())
+        self.token_bits = max(1, (shape.most_tokens - 1).bit_length())
         lanes = shape.activation_lanes
         super().__init__(
             {
@@ -56,6 +56,7 @@ class Activation(wiring.Component):
                 "write": Out(1),
                 "write_token": Out(self.token_bits),
                 "made": Out(lanes * self.bits),
+                **({"layer": In(shape.layer_bits)} if shape.layer_bits else {}),
             }
         )
 
@@ -116,26 +117,40 @@ class Activation(wiring.Component):
 
     def _group(self, channel: int, part: Value, sums: Value) -> Staged:
         """The sums of a channel's group of neurons, as they were read."""
-        bits, lanes = self.shape.cell.accumulator_bits, self.shape.activation_lanes
-        first = channel * self.shape.lanes * bits
-        group = sums[first : first + self.shape.lanes * bits].word_select(part, lanes * bits)
-        read = staged((group.word_select(lane, bits).as_signed() for lane in range(lanes)), 0)
+        shape, bits = self.shape, self.shape.cell.accumulator_bits
+        first = channel * shape.lanes
+        words = [sums.word_select(first + lane, bits).as_signed() for lane in range(shape.lanes)]
+        lanes = range(shape.activation_lanes)
+        choices = (Array(words[lane :: len(lanes)])[part] for lane in lanes)
+        read = self._pipeline.each(f"sum{channel}_", lambda at, value: Value.cast(value), staged(choices, 0))
         return self._pipeline.cut(read, "sum")
 
     def _rounded(self, m: Module, gate: int, phase: Value, turn: int, sums: Staged) -> Staged:
         """A gate's rounded sums, which stay until those of the last gate are there, too."""
-        cell, number = self.shape.cell, self.shape.cell.activation
+        number = self.shape.cell.activation
         is_sum_over_x = self.shape.kind == "gru" and gate == C
-        shift = cell.weight_fraction_bits - number.fraction_bits * is_sum_over_x
+        shifts = [
+            layer.cell.weight_fraction_bits - number.fraction_bits * is_sum_over_x
+            for layer in self.shape.layers
+        ]
         turns = self._pipeline.at(staged([self.reads & (phase == turn)], 0), sums.stage, f"turn{gate}").lanes
         kept = []
         for lane, value in enumerate(sums.lanes):
-            rounded = round_shift(m, value, shift, f"rounded{gate}_{lane}")
+            rounded = self._shifted(m, value, shifts, f"rounded{gate}_{lane}")
             register = Signal(rounded.shape(), name=f"gate{gate}_{lane}")
             with m.If(turns[0]):
                 m.d.sync += register.eq(rounded)
             kept.append(register)
         return staged(kept, sums.stage + 1)
+
+    def _shifted(self, m: Module, value: Value, shifts: list[int], name: str) -> Value:
+        """A value rounded as its cell wants it."""
+        if len(set(shifts)) == 1:
+            return round_shift(m, value, shifts[0], name)
+        choices = [round_shift(m, value, shift, f"{name}_{layer}") for layer, shift in enumerate(shifts)]
+        chosen = Signal(max((choice.shape() for choice in choices), key=lambda shape: shape.width), name=name)
+        m.d.comb += chosen.eq(Array(choices)[self.layer])
+        return chosen
 
     def _lookup(self, m: Module, table: ActivationTable, values: Staged, name: str, cut: str) -> Staged:
         """Values through a table, a stage later."""
@@ -230,20 +245,24 @@ class Activation(wiring.Component):
 
     def _cell_state(self, m: Module, stage: int) -> Staged:
         """The LSTM's cell state of the neurons in a stage."""
-        lanes = range(self.shape.activation_lanes)
-        memory = Memory(shape=len(lanes) * self.bits, depth=self.shape.tokens, init=[])
+        lanes, depth = range(self.shape.activation_lanes), self.shape.for_layers(self.shape.most_tokens)
+        memory = Memory(shape=len(lanes) * self.bits, depth=depth, init=[])
         m.submodules.cell_state = self._cells = memory
         read = memory.read_port()
-        m.d.comb += read.addr.eq(self._pipeline.at(self._token, stage - 1, "token").lanes[0])
+        m.d.comb += read.addr.eq(self._in_layer(self._pipeline.at(self._token, stage - 1, "token").lanes[0]))
         return staged((read.data.word_select(lane, self.bits).as_signed() for lane in lanes), stage)
 
     def _keep_cell_state(self, m: Module, new: Staged) -> None:
         write, (token, valid) = self._cells.write_port(), self._at(new.stage)
         m.d.comb += [
-            write.addr.eq(Mux(self.clear, self.clear_token, token)),
+            write.addr.eq(self._in_layer(Mux(self.clear, self.clear_token, token))),
             write.data.eq(Mux(self.clear, 0, Cat(*new.lanes))),
             write.en.eq(self.clear | valid),
         ]
+
+    def _in_layer(self, token: Value) -> Value:
+        """The place of a cell's group of neurons in a memory."""
+        return Cat(token[: self.token_bits], self.layer) if self.shape.layer_bits else token
 
     def _rnn(self, m: Module, gates: Lanes) -> Staged:
         number = self.shape.cell.activation

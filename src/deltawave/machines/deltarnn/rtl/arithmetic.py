@@ -1,10 +1,14 @@
 """Fixed point in gates: the roundings and overflows of `numerics.fixed`, and tables."""
 
-import numpy as np
+from itertools import pairwise
+
 from amaranth import Const, Module, Mux, Signal, Value, signed
-from amaranth.lib.memory import Memory, MemoryData
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 
 from deltawave.numerics import ActivationTable, Fixed
+from deltawave.rtl.shared import shared
 
 
 def round_shift(m: Module, value: Value, shift: int, name: str) -> Signal:
@@ -56,37 +60,42 @@ def divided(m: Module, number: Value, divisor: int, name: str) -> tuple[Value, V
     return quotient, remainder
 
 
-def later(m: Module, value: Value, name: str) -> Signal:
-    """The value a cycle later."""
-    kept = Signal(value.shape(), name=name)
-    m.d.sync += kept.eq(value)
-    return kept
+class Table(wiring.Component):
+    """The entries of an activation table; `value` is that of `index` in the cycle before."""
+
+    def __init__(self, values: tuple[int, ...]) -> None:
+        self.values = values
+        bits = 1 + max((v if v >= 0 else ~v).bit_length() for v in values)  # may be wider than the format's
+        super().__init__({"index": In(range(len(values))), "value": Out(signed(bits))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if all(after - before == 1 for before, after in pairwise(self.values)):
+            m.d.sync += self.value.eq(self.index + self.values[0])  # a ReLU's entries count up
+            return m
+        memory = Memory(shape=self.value.shape(), depth=len(self.values), init=self.values)
+        m.submodules.entries = memory
+        port = memory.read_port()
+        m.d.comb += [port.addr.eq(self.index), self.value.eq(port.data)]
+        return m
 
 
 class Lookup:
-    """An activation table, for every reader a memory of its own: synthesis finds no block with many ports. It is as
-    wide as its widest entry, which may be wider than the values of the format."""
+    """An activation table, for every reader a memory of its own: synthesis finds no block with many ports."""
 
     def __init__(self, table: ActivationTable) -> None:
         self._table = table
-        self._bits = 1 + max(int(v if v >= 0 else ~v).bit_length() for v in table.values)
+        self._values = tuple(table.values.tolist())
 
     def index(self, m: Module, value: Value, name: str) -> Signal:
         """The entry for an input."""
-        table, last = self._table, len(self._table.values) - 1
+        table, last = self._table, len(self._values) - 1
         index = Signal(range(last + 1), name=name)
         m.d.comb += index.eq(Mux(value < table.first, 0, Mux(value > table.last, last, value - table.first)))
         return index
 
     def read(self, m: Module, index: Value, name: str) -> Value:
         """The entry, a cycle later."""
-        values = self._table.values
-        if np.all(np.diff(values) == 1):  # a ReLU's entries count up: the index says it all
-            result = Signal(signed(self._bits), name=name)
-            m.d.sync += result.eq(index + int(values[0]))
-            return result
-        memory = Memory(MemoryData(shape=signed(self._bits), depth=len(values), init=values.tolist()))
-        m.submodules[f"table_{name}"] = memory
-        port = memory.read_port()
-        m.d.comb += port.addr.eq(index)
-        return Value.cast(port.data)
+        table = shared(m, f"table_{name}", Table, self._values)
+        m.d.comb += table.index.eq(index)
+        return Value.cast(table.value)

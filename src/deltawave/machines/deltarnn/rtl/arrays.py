@@ -1,56 +1,57 @@
 """The arrays of Spartus: each takes the values of its queue, and a word of their sparse columns every cycle."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.channels import CANDIDATE
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.delay import delayed
-from deltawave.machines.deltarnn.rtl.scan_path import H, X
-from deltawave.machines.deltarnn.rtl.shape import SUM_STAGES
+from deltawave.machines.deltarnn.rtl.images import LOAD_BIAS
+from deltawave.machines.deltarnn.rtl.lane import drive, product_cycles, start_from
+from deltawave.machines.deltarnn.rtl.loaded import BLOCK_BITS, LoadedMemory, read_loaded
+from deltawave.machines.deltarnn.rtl.pe import ProcessingElement
+from deltawave.machines.deltarnn.rtl.scan_path import H, PathShape, X
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
+from deltawave.machines.deltarnn.rtl.sparse_images import LOAD_ARRAYS
+from deltawave.rtl.shared import shared
+
+WEIGHTS, COLUMNS = range(2)
+"""What is loaded into an array."""
 
 
-def later(m: Module, value: Signal, name: str) -> Signal:
-    return delayed(m, value, 1, name)
+def array_load_bits(shape: SparseShape) -> int:
+    """Width of an array's load port."""
+    return max(shape.lanes * shape.entry_bits, shape.column_bits)
 
 
 class SparseArray(wiring.Component):
     """One array. column_valid, source, place, delta: a value to send, and where its column stands among the array's.
     read: the group of `array_pes` neurons whose sums `sums_x` and, of a GRU's candidate over h, `sums_h` are. clear:
-    the sums of local row `clear_row` become the bias, or zero. load: words of weights (1), of the table of columns (2);
+    the sums of local row `clear_row` become the bias, or zero. load: words of weights (0), of the table of columns (1);
     in the order of their addresses, from the start after `rewind`."""
 
-    def __init__(self, shape: SparseShape, number: int) -> None:
-        cell, weights = shape.cell, shape.matrix[number]
-        self.shape, self.number = shape, number
-        self.address_bits, self.length_bits, self.row_bits = (
-            weights.address_bits,
-            weights.length_bits,
-            shape.row_bits,
-        )
-        self.place_bits = max(1, (len(weights.lengths) - 1).bit_length())
-        self.read_bits = max(1, (shape.words - 1).bit_length())
-        self.entry_bits = cell.weight_bits + self.row_bits
-        bits = cell.accumulator_bits
+    def __init__(self, shape: SparseShape) -> None:
+        self.shape, bits = shape, shape.cell.accumulator_bits
+        self.columns = sum(shape.vector_lengths) // shape.arrays
         super().__init__(
             {
                 "column_valid": In(1),
                 "source": In(2),
-                "place": In(self.place_bits),
-                "delta": In(signed(cell.activation.bits + 1)),
+                "place": In(max(1, (self.columns - 1).bit_length())),
+                "delta": In(signed(shape.cell.activation.bits + 1)),
                 "idle": Out(1),
-                "read": In(self.read_bits),
+                "read": In(max(1, (shape.words - 1).bit_length())),
                 "sums_x": Out(shape.gates * shape.lanes * bits),
                 "sums_h": Out(shape.lanes * bits),
                 "clear": In(1),
-                "clear_row": In(self.row_bits),
+                "clear_row": In(shape.row_bits),
                 "clear_to": In(shape.lanes * bits),
                 "clear_second_to": In(shape.lanes * bits),
-                "load_data": In(max(shape.lanes * self.entry_bits, self.address_bits + self.length_bits)),
-                "load_select": In(2),
+                "load_data": In(array_load_bits(shape)),
+                "load_select": In(1),
                 "load_valid": In(1),
                 "rewind": In(1),
             }
@@ -58,159 +59,86 @@ class SparseArray(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
-        delta_bits = len(self.delta)
-        table = self._memory(
-            m, "columns", self.address_bits + self.length_bits, len(shape.matrix[self.number].lengths), 2
-        )
-        m.d.comb += table.addr.eq(self.place)
-        found, delta, source = (
-            later(m, value, name)
-            for value, name in (
-                (self.column_valid, "found"),
-                (self.delta, "found_delta"),
-                (self.source, "found_source"),
-            )
-        )
-        depth = max(2, sum(shape.vector_lengths[:2]) // shape.arrays)
-        m.submodules.queue = queue = ColumnList(delta_bits + 2 + len(table.data), depth, 1)
-        m.d.comb += [queue.push0.eq(found), queue.entry0.eq(Cat(delta, source, table.data))]
-        head = queue.head
-        fields = (
-            head[:delta_bits].as_signed(),
-            head[delta_bits : delta_bits + 2],
-            head[delta_bits + 2 : delta_bits + 2 + self.address_bits],
-            head[delta_bits + 2 + self.address_bits :],
-        )
-        self._multiply(m, queue, fields, found)
+        issue, at, delta, of_h = self._issue(m, *self._queue(m))
+        memory = LoadedMemory(shape.lanes * shape.entry_bits, shape.array_words, BLOCK_BITS)
+        entries = read_loaded(m, "weights", memory, at, self, WEIGHTS)
+        pes = self._pes(m, entries, delayed(m, delta, 1, "delta"))
+        cycles = 1 + product_cycles(shape)
+        drive(m, pes, "adds", delayed(m, issue, cycles, "adds"))
+        drive(m, pes, "starts", self.clear)
+        drive(m, pes, "start_row", self.clear_row)
+        start_from(m, pes, "start", self.clear_to)
+        second = [pe for lane, pe in enumerate(pes) if self._first_row(lane) is not None]
+        drive(m, second, "of_h", delayed(m, of_h, cycles, "of_h"))
+        start_from(m, second, "second_start", self.clear_second_to)
+        self._read(m, pes)
         return m
 
-    def _memory(self, m: Module, name: str, width: int, depth: int, select: int):  # type: ignore[no-untyped-def]
-        """The read port of a memory that is loaded word after word."""
-        memory = Memory(shape=width, depth=depth, init=[])
-        m.submodules[name] = memory
-        read, write = memory.read_port(), memory.write_port()
-        loaded = Signal(range(depth + 1), name=f"{name}_loaded")
-        loads = self.load_valid & (self.load_select == select)
-        m.d.comb += [write.addr.eq(loaded), write.data.eq(self.load_data), write.en.eq(loads)]
-        with m.If(loads):
-            m.d.sync += loaded.eq(loaded + 1)
-        with m.If(self.rewind):
-            m.d.sync += loaded.eq(0)
-        return read
+    def _queue(self, m: Module) -> tuple[ColumnList, Value]:
+        """The values to send: delta, source, first word of the column, and its length; whether there is one to come."""
+        memory = LoadedMemory(self.shape.column_bits, self.columns)
+        column = read_loaded(m, "columns", memory, self.place, self, COLUMNS)
+        entry = Cat(delayed(m, Cat(self.delta, self.source), 1, "value"), column)
+        found = delayed(m, self.column_valid, 1, "found")
+        depth = max(2, sum(self.shape.vector_lengths[:2]) // self.shape.arrays)
+        m.submodules.queue = queue = ColumnList(len(entry), depth, 1)
+        m.d.comb += [queue.push0.eq(found), queue.entry0.eq(entry)]
+        return queue, self.column_valid | found | queue.valid
 
-    def _multiply(self, m: Module, queue: ColumnList, fields: tuple, found: Signal) -> None:  # type: ignore[type-arg]
-        shape = self.shape
-        first_delta, first_source, begin, length = fields
-        left, address = Signal(self.length_bits), Signal(self.address_bits)
-        delta, source = Signal.like(self.delta), Signal(2)
-        begins, issue, now = Signal(), Signal(), Signal(self.address_bits)
-        now_delta, now_source = Signal.like(delta), Signal(2)
+    def _issue(self, m: Module, queue: ColumnList, waits: Value) -> tuple[Value, Value, Value, Value]:
+        """Whether a word of weights is asked for in this cycle; which, times what, and whether that is of h."""
+        left = Signal(self.shape.length_bits)
+        address = Signal(self.shape.address_bits)
+        sent = Signal(len(self.delta) + 2)
+        issue = Signal()
+        begins = Signal()
+        is_first = left == 0
+        first, column = queue.head[: len(sent)], queue.head[len(sent) :]
+        begin, length = column[: len(address)], column[len(address) :]
+        now = Mux(is_first, first, sent)
+        at = Mux(is_first, begin, address)
         m.d.comb += [
-            begins.eq((left == 0) & queue.valid),
-            issue.eq(begins | (left != 0)),
+            begins.eq(is_first & queue.valid),
+            issue.eq(begins | ~is_first),
             queue.pop.eq(begins),
-            now.eq(Mux(left == 0, begin, address)),
-            now_delta.eq(Mux(left == 0, first_delta, delta)),
-            now_source.eq(Mux(left == 0, first_source, source)),
         ]
         with m.If(begins):
-            m.d.sync += [delta.eq(first_delta), source.eq(first_source)]
+            m.d.sync += sent.eq(now)
         with m.If(issue):
-            m.d.sync += [left.eq(Mux(left == 0, length, left) - 1), address.eq(now + 1)]
-        width = shape.lanes * self.entry_bits
-        weights = self._memory(m, "weights", width, len(shape.matrix[self.number].weights), 1)
-        m.d.comb += weights.addr.eq(now)
-        stage = {"valid": issue, "delta": now_delta, "of_h": now_source == H}
-        stage = {name: later(m, value, f"w_{name}") for name, value in stage.items()}
-        product_bits = shape.cell.weight_bits + len(delta)
-        products, rows = Signal(shape.lanes * product_bits), Signal(shape.lanes * self.row_bits)
-        for lane in range(shape.lanes):
-            entry = weights.data.word_select(lane, self.entry_bits)
-            weight, row = entry[: shape.cell.weight_bits].as_signed(), entry[shape.cell.weight_bits :]
-            m.d.sync += [
-                products.word_select(lane, product_bits).eq(weight * stage["delta"]),
-                rows.word_select(lane, self.row_bits).eq(row),
-            ]
-        stage = {name: later(m, value, f"p_{name}") for name, value in stage.items()}
-        for delay in range(shape.sum_latency_cycles - SUM_STAGES):
-            stage = {name: later(m, value, f"d{delay}_{name}") for name, value in stage.items()}
-            products, rows = later(m, products, f"d{delay}_products"), later(m, rows, f"d{delay}_rows")
-        sums = [
-            self._pe(
-                m,
-                lane,
-                stage,
-                products.word_select(lane, product_bits),
-                rows.word_select(lane, self.row_bits),
-            )
-            for lane in range(shape.lanes)
-        ]
-        self._gather(m, sums)
-        history = Signal(shape.sum_latency_cycles - 1)
+            m.d.sync += [left.eq(Mux(is_first, length, left) - 1), address.eq(at + 1)]
+        history = Signal(self.shape.sum_latency_cycles - 1)
         m.d.sync += history.eq(Cat(issue, history[:-1]))
-        m.d.comb += self.idle.eq((left == 0) & ~history.any() & ~queue.valid & ~found & ~self.column_valid)
+        m.d.comb += self.idle.eq(is_first & ~history.any() & ~waits)
+        delta, source = now[:-2].as_signed(), now[-2:]
+        return issue, at, delta, source == H
 
-    def _pe(self, m: Module, lane: int, stage: dict, product: Signal, row: Signal):  # type: ignore[no-untyped-def,type-arg]
-        """A PE's sums: read ports for each gate, and those of the candidate over h apart."""
-        shape, bits = self.shape, self.shape.cell.accumulator_bits
-        has_second = shape.kind == "gru"
-        memory = Memory(shape=bits, depth=shape.rows, init=[])
-        m.submodules[f"sums{lane}"] = memory
-        old, write = memory.read_port(domain="comb"), memory.write_port()
-        first_row = -(-(CANDIDATE * shape.cell.hidden - lane) // shape.lanes)
-        to_second = stage["of_h"] & (row >= first_row) if has_second else Const(0)
-        before = Signal(signed(bits), name=f"before{lane}")
-        m.d.comb += [old.addr.eq(row), before.eq(old.data)]
-        second = None
-        if has_second:
-            second = Memory(shape=bits, depth=max(1, shape.rows - first_row), init=[])
-            m.submodules[f"second{lane}"] = second
-            old2, write2 = second.read_port(domain="comb"), second.write_port()
-            m.d.comb += old2.addr.eq(row - first_row)
-            with m.If(to_second):
-                m.d.comb += before.eq(old2.data)
-        total = Signal(signed(bits), name=f"total{lane}")
-        m.d.comb += [
-            total.eq(before + product.as_signed()),
-            write.addr.eq(row),
-            write.data.eq(total),
-            write.en.eq(stage["valid"] & ~to_second),
+    def _pes(self, m: Module, entries: Value, delta: Value) -> list[Any]:
+        pes = [
+            shared(m, f"pe{lane}", ProcessingElement, self.shape, self._first_row(lane))
+            for lane in range(self.shape.lanes)
         ]
-        with m.If(self.clear):
-            m.d.comb += [
-                write.addr.eq(self.clear_row),
-                write.data.eq(self.clear_to.word_select(lane, bits)),
-                write.en.eq(1),
-            ]
-        if second is not None:
-            m.d.comb += [
-                write2.addr.eq(row - first_row),
-                write2.data.eq(total),
-                write2.en.eq(stage["valid"] & to_second),
-            ]
-            with m.If(self.clear):
-                m.d.comb += [
-                    write2.addr.eq(self.clear_row - first_row),
-                    write2.data.eq(self.clear_second_to.word_select(lane, bits)),
-                    write2.en.eq(self.clear_row >= first_row),
-                ]
-        gates = [memory.read_port(domain="comb") for _ in range(shape.gates)]
-        return gates, (second.read_port(domain="comb") if second is not None else None), first_row
+        start_from(m, pes, "entry", entries)
+        drive(m, pes, "delta", delta)
+        return pes
 
-    def _gather(self, m: Module, pes: list) -> None:  # type: ignore[type-arg]
+    def _first_row(self, lane: int) -> int | None:
+        """The first local row that is of a GRU's candidate."""
+        shape = self.shape
+        return -(-(CANDIDATE * shape.cell.hidden - lane) // shape.lanes) if shape.kind == "gru" else None
+
+    def _read(self, m: Module, pes: list[Any]) -> None:
         """Neuron n of gate g is row g * hidden + n: PE and local row follow."""
-        shape, bits, lanes = self.shape, self.shape.cell.accumulator_bits, self.shape.lanes
+        shape, bits = self.shape, self.shape.cell.accumulator_bits
         for gate in range(shape.gates):
-            offset = gate * shape.cell.hidden
-            for lane in range(lanes):
-                above, pe = divmod(offset + lane, lanes)
-                gates, second, first_row = pes[pe]
-                m.d.comb += gates[gate].addr.eq(self.read + above)
-                place = (gate * lanes + lane) * bits
-                m.d.comb += self.sums_x[place : place + bits].eq(gates[gate].data)
-                if second is not None and gate == CANDIDATE:
-                    m.d.comb += second.addr.eq(self.read + above - first_row)
-                    m.d.comb += self.sums_h[lane * bits : (lane + 1) * bits].eq(second.data)
+            for lane in range(shape.lanes):
+                above, number = divmod(gate * shape.cell.hidden + lane, shape.lanes)
+                pe = pes[number]
+                m.d.comb += [
+                    pe.read[gate].eq(self.read + above),
+                    self.sums_x.word_select(gate * shape.lanes + lane, bits).eq(pe.sum[gate]),
+                ]
+                if gate == CANDIDATE and shape.kind == "gru":
+                    m.d.comb += self.sums_h.word_select(lane, bits).eq(pe.second)
 
 
 class Arrays(wiring.Component):
@@ -218,14 +146,11 @@ class Arrays(wiring.Component):
     encoder. load: the bias (1) and the candidate's second bias (2) by local row; array a by load_select 4 + 2 a (words
     of weights) and 5 + 2 a (table of columns)."""
 
-    def __init__(self, shape: SparseShape, path, index_bits: int) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, shape: SparseShape, path: PathShape, index_bits: int) -> None:
         self.shape, self.path, self.index_bits = shape, path, index_bits
-        self.units = [SparseArray(shape, number) for number in range(shape.arrays)]
-        bits = shape.cell.accumulator_bits
+        self.sum_bits = bits = shape.cell.accumulator_bits
         self.address_bits = self.word_bits = max(1, (shape.words - 1).bit_length())
-        self.load_bits = max(shape.lanes * bits, *(len(unit.load_data) for unit in self.units))
-        self.select_bits = (4 + 2 * shape.arrays).bit_length()
-        self.row_bits = max(1, (shape.rows - 1).bit_length())
+        self.load_bits = max(shape.lanes * bits, array_load_bits(shape))
         super().__init__(
             {
                 **{f"push{k}": In(1) for k in range(path.picks)},
@@ -235,9 +160,9 @@ class Arrays(wiring.Component):
                 "read_x": Out(shape.gates * shape.lanes * bits),
                 "read_h": Out(shape.lanes * bits),
                 "clear": In(1),
-                "clear_word": In(self.row_bits + 1),
+                "clear_word": In(shape.row_bits + 1),
                 "load_data": In(self.load_bits),
-                "load_select": In(self.select_bits),
+                "load_select": In((LOAD_ARRAYS + 2 * shape.arrays).bit_length()),
                 "load_valid": In(1),
                 "rewind": In(1),
             }
@@ -245,70 +170,60 @@ class Arrays(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
-        bits = shape.cell.accumulator_bits
-        biases = [self._bias(m, number) for number in range(2 if shape.kind == "gru" else 1)]
-        is_cleared, row = (
-            later(m, self.clear & (self.clear_word < shape.rows), "is_cleared"),
-            Signal(self.row_bits),
-        )
-        m.d.sync += row.eq(self.clear_word)
-        for number, unit in enumerate(self.units):
-            m.submodules[f"array{number}"] = unit
-            self._route(m, unit, number)
-            m.d.comb += [
-                unit.read.eq(self.read),
-                unit.clear.eq(is_cleared),
-                unit.clear_row.eq(row),
-                unit.clear_to.eq(biases[0] if number == 0 else 0),
-                unit.clear_second_to.eq(biases[1] if number == 0 and len(biases) == 2 else 0),
-                unit.rewind.eq(self.rewind),
-                unit.load_data.eq(self.load_data),
-                unit.load_select.eq(Mux(self.load_select[0], 2, 1)),
-                unit.load_valid.eq(self.load_valid & ((self.load_select >> 1) == 2 + number)),
-            ]
-        for name, wide in (("sums_x", self.read_x), ("sums_h", self.read_h)):
-            for lane in range(len(wide) // bits):
-                total = Signal(bits, name=f"{name}_{lane}")
-                parts = [getattr(unit, name)[lane * bits : (lane + 1) * bits] for unit in self.units]
-                m.d.comb += [
-                    total.eq(sum(parts[1:], parts[0])),
-                    wide[lane * bits : (lane + 1) * bits].eq(total),
-                ]
-        m.d.comb += self.idle.eq(Cat(*(unit.idle for unit in self.units)).all())
+        arrays = [shared(m, f"array{number}", SparseArray, shape) for number in range(shape.arrays)]
+        for number, array in enumerate(arrays):
+            self._route(m, array, number)
+            self._load(m, array, number)
+            m.d.comb += array.read.eq(self.read)
+        self._clear(m, arrays)
+        self._add_up(m, self.read_x, [array.sums_x for array in arrays], "sum_x")
+        self._add_up(m, self.read_h, [array.sums_h for array in arrays], "sum_h")
+        m.d.comb += self.idle.eq(Cat(array.idle for array in arrays).all())
         return m
 
-    def _bias(self, m: Module, number: int) -> Signal:
-        """The bias of the local row that is cleared, a cycle later."""
-        width = self.shape.lanes * self.shape.cell.accumulator_bits
-        memory = Memory(shape=width, depth=self.shape.rows, init=[])
-        m.submodules[f"bias{number}"] = memory
-        read, write = memory.read_port(), memory.write_port()
-        loaded = Signal(range(self.shape.rows + 1), name=f"loaded{number}")
-        loads = self.load_valid & (self.load_select == 1 + number)
+    def _load(self, m: Module, array: Any, number: int) -> None:
+        first = LOAD_ARRAYS + 2 * number
         m.d.comb += [
-            read.addr.eq(self.clear_word),
-            write.addr.eq(loaded),
-            write.data.eq(self.load_data),
-            write.en.eq(loads),
+            array.rewind.eq(self.rewind),
+            array.load_data.eq(self.load_data),
+            array.load_select.eq(self.load_select - first),
+            array.load_valid.eq(self.load_valid & (self.load_select >> 1 == first >> 1)),
         ]
-        with m.If(loads):
-            m.d.sync += loaded.eq(loaded + 1)
-        with m.If(self.rewind):
-            m.d.sync += loaded.eq(0)
-        return read.data
 
-    def _route(self, m: Module, unit: SparseArray, number: int) -> None:
+    def _clear(self, m: Module, arrays: list[Any]) -> None:
+        """The sums of the first array start from the bias, those of the others from zero."""
+        clear = delayed(m, self.clear & (self.clear_word < self.shape.rows), 1, "clear")
+        row = delayed(m, self.clear_word, 1, "clear_row")
+        for array in arrays:
+            m.d.comb += [array.clear.eq(clear), array.clear_row.eq(row)]
+        names = ("clear_to", "clear_second_to") if self.shape.kind == "gru" else ("clear_to",)
+        for number, name in enumerate(names):
+            memory = LoadedMemory(self.shape.lanes * self.sum_bits, self.shape.rows)
+            bias = read_loaded(m, f"bias{number}", memory, self.clear_word, self, LOAD_BIAS + number)
+            m.d.comb += getattr(arrays[0], name).eq(bias)
+
+    def _add_up(self, m: Module, word: Value, words: list[Value], name: str) -> None:
+        """Every sum of a word is that of all arrays."""
+        bits = self.sum_bits
+        for lane in range(len(word) // bits):
+            total = Signal(bits, name=f"{name}{lane}")
+            m.d.comb += total.eq(
+                sum((array.word_select(lane, bits) for array in words[1:]), words[0].word_select(lane, bits))
+            )
+            m.d.comb += word.word_select(lane, bits).eq(total)
+
+    def _route(self, m: Module, array: Any, number: int) -> None:
         """The value for this array among those that leave in a cycle: there is at most one."""
         bits, shape = self.shape.cell.activation.bits, self.shape
-        m.d.comb += unit.column_valid.eq(0)
+        m.d.comb += array.column_valid.eq(0)
         for k in range(self.path.picks):
             entry = getattr(self, f"entry{k}")
             delta = entry[: bits + 1].as_signed()
             index = entry[bits + 1 : bits + 1 + self.path.index_bits]
             source = entry[-2:]
             with m.If(getattr(self, f"push{k}") & (index % shape.arrays == number)):
-                m.d.comb += [unit.column_valid.eq(1), unit.delta.eq(delta), unit.source.eq(source)]
+                m.d.comb += [array.column_valid.eq(1), array.delta.eq(delta), array.source.eq(source)]
                 with m.Switch(source):
                     for v in range(shape.sources):
                         with m.Case(X + v):
-                            m.d.comb += unit.place.eq(index // shape.arrays + shape.first_place(v))
+                            m.d.comb += array.place.eq(index // shape.arrays + shape.first_place(v))

@@ -1,16 +1,15 @@
 """The channels: columns of weights times what was sent, summed in the memories of pre-activations."""
 
-from operator import attrgetter
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.delay import delayed
 from deltawave.machines.deltarnn.rtl.images import LOAD_BIAS, LOAD_SECOND_BIAS, LOAD_WEIGHTS
-from deltawave.machines.deltarnn.rtl.lane import Lane, product_cycles
-from deltawave.machines.deltarnn.rtl.loaded import BLOCK_BITS, LoadedMemory
+from deltawave.machines.deltarnn.rtl.lane import Lane, drive, product_cycles, start_from
+from deltawave.machines.deltarnn.rtl.loaded import BLOCK_BITS, LoadedMemory, read_loaded
 from deltawave.machines.deltarnn.rtl.scan_path import H, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.rtl.shared import shared
@@ -20,23 +19,23 @@ CANDIDATE = 2
 
 
 class Channels(wiring.Component):
-    """Takes the column (delta, index, source) at the head of a list, as soon as the one before is done, and a word of
-    it every cycle. read: which words of the memories an activation reads, if `reads`; read_x, read_h: these words, the
+    """Takes the column (delta, source) at the head of a list, as soon as the one before is done, and a word of it every
+    cycle; begin: the first of them in the memory of weights. layer: the number of the cell, where there are several.
+    read: which words of the memories an activation reads, if `reads`; read_x, read_h: these words, the
     candidate's sum over h apart. load: words into the weight memory (0), the bias (1) and the candidate's second bias
     (2), one after the other; rewind: from their beginnings again. begins: this column is begun in this cycle. idle:
     nothing is under way; all sums are there."""
 
-    def __init__(self, shape: CoreShape, index_bits: int) -> None:
+    def __init__(self, shape: CoreShape) -> None:
         cell = shape.cell
         self.shape = shape
         self.width = shape.channels * shape.lanes
         self.sum_bits = cell.accumulator_bits
-        self.word_bits = max(1, (shape.words - 1).bit_length())
-        self.address_bits = max(1, (shape.turns * shape.words - 1).bit_length())
+        self.word_bits = max(1, (shape.most_words - 1).bit_length())
+        self.address_bits = max(1, (shape.turns * shape.most_words - 1).bit_length())
         members = {
             "column_valid": In(1),
             "delta": In(signed(cell.activation.bits + 1)),
-            "index": In(index_bits),
             "source": In(2),
             "begins": Out(1),
             "idle": Out(1),
@@ -56,8 +55,15 @@ class Channels(wiring.Component):
         if shape.streams_weights:
             members |= {"w_data": In(self.width * cell.weight_bits), "w_valid": In(1), "w_ready": Out(1)}
         else:
-            members |= {"base_h": In(32), "base_rh": In(32)}
+            members |= {"begin": In(self.begin_bits)}
+        if shape.layer_bits:
+            members |= {"layer": In(shape.layer_bits)}
         super().__init__(members)
+
+    @property
+    def begin_bits(self) -> int:
+        """Of the place of a word of weights; 0 if they are not stored."""
+        return 0 if self.shape.streams_weights else max(1, (self.shape.stored_words - 1).bit_length())
 
     @property
     def load_bits(self) -> int:
@@ -119,49 +125,14 @@ class Channels(wiring.Component):
 
     def _stored(self, m: Module, issue: Signal) -> Value:
         """The word of weights a cycle after its issue, from the memory."""
-        shape, cell = self.shape, self.shape.cell
-        sizes = (cell.inputs, cell.hidden, cell.hidden)
-        depth = sum(shape.column_words(s) * sizes[s] for s in range(shape.sources))
-        address = Signal(32)
-        now = Signal(32)
-        m.d.comb += now.eq(Mux(self.begins, self._column_address(m), address))
+        shape = self.shape
+        address = Signal(self.begin_bits)
+        now = Signal(self.begin_bits)
+        m.d.comb += now.eq(Mux(self.begins, self.begin, address))
         with m.If(issue):
             m.d.sync += address.eq(now + 1)
-        return self._memory(m, "weights", LOAD_WEIGHTS, self.width * cell.weight_bits, depth, now, BLOCK_BITS)
-
-    def _column_address(self, m: Module) -> Signal:
-        """Where the column that is begun lies among the weights."""
-        column_words = Signal(16)
-        begun = Signal(32)
-        bases = [Const(0), self.base_h, self.base_rh]
-        with m.Switch(self.source):
-            for s in range(self.shape.sources):
-                with m.Case(X + s):
-                    m.d.comb += [
-                        column_words.eq(len(self.shape.turns_of(s)) * self.words),
-                        begun.eq(bases[s] + self.index * column_words),
-                    ]
-        return begun
-
-    def _memory(
-        self,
-        m: Module,
-        name: str,
-        select: int,
-        width: int,
-        depth: int,
-        at: Value,
-        bank_bits: int | None = None,
-    ) -> Value:
-        """The word of a memory that is loaded, a cycle after its address."""
-        m.submodules[name] = memory = LoadedMemory(width, depth, bank_bits)
-        m.d.comb += [
-            memory.at.eq(at),
-            memory.load_data.eq(self.load_data),
-            memory.loads.eq(self.load_valid & (self.load_select == select)),
-            memory.rewind.eq(self.rewind),
-        ]
-        return memory.data
+        memory = LoadedMemory(self.width * shape.cell.weight_bits, shape.stored_words, BLOCK_BITS)
+        return read_loaded(m, "weights", memory, now, self, LOAD_WEIGHTS)
 
     def _lanes(self, m: Module, weights: Value, delta: Value) -> list[Any]:
         """All lanes, channel after channel, and what is read of them."""
@@ -181,15 +152,15 @@ class Channels(wiring.Component):
     def _grow(self, m: Module, lanes: list[Any], issue: Value, at: Value, source: Value) -> None:
         """The sums of a word are read, added to and written in one cycle, or become the bias."""
         shape, cycles = self.shape, 1 + product_cycles(self.shape)
-        width, depth = self.width * shape.cell.accumulator_bits, shape.turns * shape.words
+        memory = LoadedMemory(self.width * self.sum_bits, shape.for_layers(shape.turns * shape.most_words))
+        bias = read_loaded(m, "bias", memory, self._in_layer(self.clear_word), self, LOAD_BIAS)
         adds, word = delayed(m, issue, cycles, "adds"), delayed(m, at, cycles, "word")
         starts, start_word = delayed(m, self.clear, 1, "starts"), delayed(m, self.clear_word, 1, "start_word")
-        bias = self._memory(m, "bias", LOAD_BIAS, width, depth, self.clear_word)
         drive(m, lanes, "adds", adds)
-        drive(m, lanes, "sums.read_at", Mux(self.reads, self.read, word))
-        drive(m, lanes, "sums.write_at", Mux(starts, start_word, word))
+        drive(m, lanes, "sums.read_at", self._in_layer(Mux(self.reads, self.read, word)))
+        drive(m, lanes, "sums.write_at", self._in_layer(Mux(starts, start_word, word)))
         drive(m, lanes, "sums.starts", starts)
-        start_from(m, lanes, "sums", bias)
+        start_from(m, lanes, "sums.start", bias)
         if shape.kind == "gru":
             to_second = delayed(m, self._is_candidate(at) & (source == H), cycles, "to_second")
             self._grow_second(m, self._with_second(lanes), to_second, word, starts, start_word)
@@ -199,13 +170,22 @@ class Channels(wiring.Component):
     ) -> None:
         """The same for the candidate's sums over h, while those over x stay as they are."""
         shape, first = self.shape, self._first_candidate
-        width = shape.lanes * shape.cell.accumulator_bits
-        bias = self._memory(m, "second_bias", LOAD_SECOND_BIAS, width, shape.words, self.clear_word - first)
+        memory = LoadedMemory(shape.lanes * self.sum_bits, shape.for_layers(shape.most_words))
+        cleared = self._in_layer(self.clear_word - first, self.word_bits)
+        bias = read_loaded(m, "second_bias", memory, cleared, self, LOAD_SECOND_BIAS)
         drive(m, lanes, "to_second", to_second)
-        drive(m, lanes, "second.read_at", Mux(self.reads, self.read_second, word - first))
-        drive(m, lanes, "second.write_at", Mux(starts, start_word, word) - first)
+        read_at, write_at = (
+            Mux(self.reads, self.read_second, word - first),
+            Mux(starts, start_word, word) - first,
+        )
+        drive(m, lanes, "second.read_at", self._in_layer(read_at, self.word_bits))
+        drive(m, lanes, "second.write_at", self._in_layer(write_at, self.word_bits))
         drive(m, lanes, "second.starts", starts & self._is_candidate(start_word))
-        start_from(m, lanes, "second", bias)
+        start_from(m, lanes, "second.start", bias)
+
+    def _in_layer(self, word: Value, bits: int | None = None) -> Value:
+        """The place of a cell's word in a memory."""
+        return Cat(word[: bits or self.address_bits], self.layer) if self.shape.layer_bits else word
 
     def _is_second(self, number: int) -> bool:
         """Whether a lane keeps the candidate's sums over h, too."""
@@ -221,16 +201,3 @@ class Channels(wiring.Component):
 
     def _is_candidate(self, word: Value) -> Value:
         return (word >= self._first_candidate) & (word < self._first_candidate + self.words)
-
-
-def drive(m: Module, lanes: list[Any], port: str, value: Value) -> None:
-    """The same value for a port of every lane."""
-    signal = Signal(value.shape(), name=f"lanes_{port.replace('.', '_')}")
-    m.d.comb += signal.eq(value)
-    m.d.comb += [attrgetter(port)(lane).eq(signal) for lane in lanes]
-
-
-def start_from(m: Module, lanes: list[Any], sums: str, word: Value) -> None:
-    """For every lane what its sums start from: its part of a word."""
-    starts = [getattr(lane, sums).start for lane in lanes]
-    m.d.comb += [start.eq(word.word_select(lane, len(start))) for lane, start in enumerate(starts)]

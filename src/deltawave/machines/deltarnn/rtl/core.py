@@ -5,15 +5,16 @@ elements is compared, its last one that of its last pass. The next step begins i
 there; they may come in while a step is under way, and the outputs of the last two steps may wait to be taken.
 """
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.activation import Activation
-from deltawave.machines.deltarnn.rtl.arithmetic import divided, later
+from deltawave.machines.deltarnn.rtl.arithmetic import divided, narrowed, round_shift
 from deltawave.machines.deltarnn.rtl.channels import Channels
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
+from deltawave.machines.deltarnn.rtl.delay import delayed
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 
@@ -22,15 +23,20 @@ class Core(wiring.Component):
     """Streams: x, `input_rate` elements a beat; h, `hidden_rate` elements a beat; with streamed weights the column that
     is asked for, by its number among x, h, r * h, and its words. load: see `Channels`.
 
-    Settings, which stand still while a step is under way: hidden; groups_x, groups_h of elements that are scanned
-    together; words of a gate; tokens, groups of neurons; theta_x, theta_h. hold: no step begins. clear: begin a new
-    stream (a pulse while nothing is under way and hold is up).
+    Where several cells run one after the other, `layer` is the number of the one whose turn it is: from the second on
+    they are fed the states that the one before has just made, and the last one's go out.
+
+    Settings, those of the cell whose turn it is, which stand still while a step is under way: hidden; groups_x,
+    groups_h of elements that are scanned together; words of a gate; tokens, groups of neurons; theta_x, theta_h;
+    base_x, base_h, base_rh: where its columns begin. groups_in, groups_out: groups of the first one's inputs and of the
+    last one's states. hold: no step begins. clear: begin a new stream (a pulse while nothing is under way and hold is
+    up).
     step_done: a pulse in the last cycle of a step, step_cycles: how long it took. idle: nothing is under way."""
 
     def __init__(self, shape: CoreShape) -> None:
         cell = shape.cell
         self.shape, self.bits = shape, cell.activation.bits
-        self.depth_x, self.depth_h = shape.groups(0), shape.groups(1)
+        self.depth_x, self.depth_h = shape.most_groups(0), shape.most_groups(1)
         self.paths = self._paths()
         self.index_bits = max(path.index_bits for path in self.paths)
         self.channels = self._channels()
@@ -51,6 +57,8 @@ class Core(wiring.Component):
             "hidden": In(17),
             "groups_x": In(17),
             "groups_h": In(17),
+            "groups_in": In(17),
+            "groups_out": In(17),
             "words": In(17),
             "tokens": In(17),
             "theta_x": In(self.bits + 1),
@@ -61,6 +69,8 @@ class Core(wiring.Component):
             "step_done": Out(1),
             "step_cycles": Out(32),
         }
+        if shape.layer_bits:
+            members |= {"layer": Out(shape.layer_bits)}
         if shape.streams_weights:
             members |= {
                 "column_data": Out(17),
@@ -70,15 +80,15 @@ class Core(wiring.Component):
                 "w_valid": In(1),
                 "w_ready": Out(1),
             }
-        elif self.has_bases:
-            members |= {"base_h": In(32), "base_rh": In(32)}
+        if self.has_bases:
+            members |= {"base_x": In(32), "base_h": In(32), "base_rh": In(32)}
         super().__init__(members)
 
     has_bases = True
-    """Whether the columns of h and r * h begin at an address that is a setting."""
+    """Whether the places where columns begin are settings."""
 
     def _channels(self) -> Channels:
-        return Channels(self.shape, self.index_bits)
+        return Channels(self.shape)
 
     def _paths(self) -> list[PathShape]:
         shape, second = self.shape, ((RH,),) if self.shape.sources == 3 else ()
@@ -95,12 +105,22 @@ class Core(wiring.Component):
         shape = self.shape
         latency = shape.encoder_latency_cycles
         return PathShape(
-            rounds, rate, shape.scheduler_rate, self.bits, depth, credits, latency, shape.picks_later
+            rounds,
+            rate,
+            shape.scheduler_rate,
+            self.bits,
+            depth,
+            credits,
+            latency,
+            shape.picks_later,
+            len(shape.layers),
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.channels, m.submodules.activation = self.channels, self.activation
+        if self.shape.layer_bits:
+            m.d.comb += [self.channels.layer.eq(self.layer), self.activation.layer.eq(self.layer)]
         self._rounds = Const(int(self.shape.sources == 3), 1)  # the number of the last one
         self._control(m)
         self._inputs(m)
@@ -111,31 +131,26 @@ class Core(wiring.Component):
         return m
 
     def _control(self, m: Module) -> None:
-        """Which round and which cycle of it."""
-        shape = self.shape
+        """Which cell, which round and which cycle of it."""
         self.scanning, self.passing, self.round = Signal(), Signal(), Signal()
         self.begin_round, self.pass_begins, self.pass_ends = Signal(), Signal(), Signal()
         self.drained, self.can_step, self.can_pass = Signal(), Signal(), Signal()
-        self.last_round, self.begin_step = Signal(), Signal()
-        position = Signal(32)
-        length = Signal(32)
-        interval, tail = shape.activation_interval_cycles, shape.activation_tail_cycles
-        done = Signal()
-        m.d.sync += [
-            length.eq(self.tokens * interval + tail),
-            position.eq(Mux(self.passing, position + 1, 1)),
-            self.pass_ends.eq(self.passing & (position == length - 2)),
-        ]
+        self.last_round, self.last_pass, self.begin_step = Signal(), Signal(), Signal()
+        self._count_pass(m)
+        self._clear_all(m)
+        self._take_turns(m)
         m.d.comb += [
             self.last_round.eq(self.round == self._rounds),
-            self.pass_begins.eq(self.scanning & self.drained & (self.can_pass | ~self.last_round)),
-            done.eq(self.pass_ends & self.last_round),
+            self.pass_begins.eq(self.scanning & self.drained & (self.can_pass | ~self.last_pass)),
+            self.step_done.eq(self.pass_ends & self.last_pass),
             self.begin_step.eq(
-                self.can_step & (done | ~(self.scanning | self.passing)) & ~self.clearing(m) & ~self.hold
+                self.can_step
+                & (self.step_done | ~(self.scanning | self.passing))
+                & ~self._clearing
+                & ~self.hold
             ),
-            self.begin_round.eq(self.begin_step | (self.pass_ends & ~self.last_round)),
+            self.begin_round.eq(self.begin_step | (self.pass_ends & ~self.last_pass)),
             self.idle.eq(~(self.scanning | self.passing | self._clearing)),
-            self.step_done.eq(done),
         ]
         with m.If(self.pass_begins):
             m.d.sync += [self.scanning.eq(0), self.passing.eq(1)]
@@ -150,36 +165,65 @@ class Core(wiring.Component):
         with m.Elif(self.scanning | self.passing):
             m.d.sync += cycles.eq(cycles + 1)
 
-    def clearing(self, m: Module) -> Signal:
-        """Goes through all memories that must be zero, or hold the bias, when a stream begins."""
+    def _count_pass(self, m: Module) -> None:
+        """When an activation pass ends."""
         shape = self.shape
-        depth = max(self.depth_x, self.depth_h, self.clear_words, shape.tokens)
-        self._clearing, self.clear_word = Signal(init=1), Signal(range(depth + 1))
+        position = Signal(32)
+        length = Signal(32)
+        m.d.sync += [
+            length.eq(self.tokens * shape.activation_interval_cycles + shape.activation_tail_cycles),
+            position.eq(Mux(self.passing, position + 1, 1)),
+            self.pass_ends.eq(self.passing & (position == length - 2)),
+        ]
+
+    def _take_turns(self, m: Module) -> None:
+        """Whose turn it is, and in the next cycle (`_next_layer`)."""
+        if not self.shape.layer_bits:
+            m.d.comb += self.last_pass.eq(self.last_round)
+            return
+        last_layer = Signal()
+        self._next_layer = Signal.like(self.layer)
+        m.d.comb += [
+            last_layer.eq(self.layer == len(self.shape.layers) - 1),
+            self.last_pass.eq(self.last_round & last_layer),
+            self._next_layer.eq(self.layer),
+        ]
+        with m.If((self.pass_ends & self.last_round) | self._cleared):
+            m.d.comb += self._next_layer.eq(Mux(last_layer, 0, self.layer + 1))
+        m.d.sync += self.layer.eq(self._next_layer)
+
+    def _in_layer(self, word: Value, depth: int, layer: Value | None = None) -> Value:
+        """The place of a cell's word in a memory."""
+        bits = (depth - 1).bit_length()
+        return Cat(word[:bits], self.layer if layer is None else layer) if self.shape.layer_bits else word
+
+    def _clear_all(self, m: Module) -> None:
+        """Goes through all memories that must be zero, or hold the bias, when a stream begins, cell by cell."""
+        shape = self.shape
+        depth = max(self.depth_x, self.depth_h, self.clear_words, shape.most_tokens)
+        self._clearing, self._cleared = Signal(init=1), Signal()
+        self.clear_word = Signal(range(depth + 1))
+        is_last = self.layer == len(shape.layers) - 1 if shape.layer_bits else Const(1)
+        m.d.comb += self._cleared.eq(self._clearing & (self.clear_word == depth))
         with m.If(self._clearing):
             m.d.sync += [
-                self.clear_word.eq(Mux(self.clear_word == depth, 0, self.clear_word + 1)),
-                self._clearing.eq(self.clear_word != depth),
+                self.clear_word.eq(Mux(self._cleared, 0, self.clear_word + 1)),
+                self._clearing.eq(~(self._cleared & is_last)),
             ]
         with m.If(self.clear):
             m.d.sync += [self._clearing.eq(1), self.clear_word.eq(0), self.round.eq(0)]
-        return self._clearing
 
     def _inputs(self, m: Module) -> None:
         """Two places for vectors of inputs: one fills while the other is used."""
         shape = self.shape
-        memory = Memory(
-            shape=shape.input_rate * self.bits, depth=2 << (self.depth_x - 1).bit_length(), init=[]
-        )
+        depth = shape.groups(0)
+        memory = Memory(shape=shape.input_rate * self.bits, depth=2 << (depth - 1).bit_length(), init=[])
         m.submodules.x_memory = memory
         self.x_read, write = memory.read_port(), memory.write_port()
-        filling, self.using, filled, beat = (
-            Signal(),
-            Signal(),
-            Signal(2),
-            Signal((self.depth_x - 1).bit_length()),
-        )
+        filling, self.using, filled = Signal(), Signal(), Signal(2)
+        beat = Signal((depth - 1).bit_length())
         self.x_taken = Signal()
-        accepted, is_last = self.x_valid & self.x_ready, beat == self.groups_x - 1
+        accepted, is_last = self.x_valid & self.x_ready, beat == self.groups_in - 1
         m.d.comb += [
             self.x_ready.eq(filled != 2),
             write.addr.eq(Cat(beat, filling)),
@@ -203,33 +247,16 @@ class Core(wiring.Component):
         self.per_word = shape.state_lanes // shape.activation_lanes
         self.state_depth = -(-self.depth_h * shape.hidden_rate // shape.state_lanes)
         self.state_bits = shape.state_lanes * self.bits
-        granularity = shape.activation_lanes * self.bits
-        names = ("h_memory", "rh_memory") if shape.sources == 3 else ("h_memory",)
-        self.reads = []
         self.token_word, self.token_part = divided(m, activation.write_token, self.per_word, "token")
-        for number, name in enumerate(names):
-            memory = Memory(shape=self.state_bits, depth=self.state_depth, init=[])
-            m.submodules[name] = memory
-            write = memory.write_port(granularity=granularity)
-            read = memory.read_port(transparent_for=(write,))
-            self.reads.append(read)
-            is_mine = Const(1) if len(names) == 1 else self.last_round == (number == 0)
-            m.d.comb += [
-                write.addr.eq(self.token_word),
-                write.data.eq(activation.made.replicate(self.per_word)),
-            ]
-            with m.If(activation.write & is_mine):
-                m.d.comb += write.en.eq(1 << self.token_part)
-            with m.If(self._clearing):
-                m.d.comb += [write.addr.eq(self.clear_word), write.data.eq(0)]
-                m.d.comb += write.en.eq(Mux(self.clear_word < self.state_depth, (1 << self.per_word) - 1, 0))
-            if number == 0:
-                update = memory.read_port()
-                word, part = divided(m, activation.state_read, self.per_word, "updated")
-                kept = Signal.like(part)
-                m.d.comb += update.addr.eq(word)
-                m.d.sync += kept.eq(part)
-                m.d.comb += activation.state.eq(update.data.word_select(kept, granularity))
+        h_memory, h_write, h_read = self._state_memory(
+            m, "h_memory", self.last_round if shape.sources == 3 else Const(1)
+        )
+        self.reads = [h_read]
+        if shape.sources == 3:
+            self.reads.append(self._state_memory(m, "rh_memory", ~self.last_round)[2])
+        if shape.layer_bits:
+            self.fed_read = h_memory.read_port(transparent_for=(h_write,))
+        self._update(m, h_memory)
         m.d.comb += [
             activation.begins.eq(self.pass_begins),
             activation.last_round.eq(self.last_round),
@@ -242,6 +269,33 @@ class Core(wiring.Component):
             activation.sums_h.eq(self.channels.read_h),
         ]
 
+    def _state_memory(self, m: Module, name: str, is_made: Value) -> tuple[Memory, WritePort, ReadPort]:
+        """States that an activation pass makes and a scan reads."""
+        activation, depth = self.activation, self.shape.for_layers(self.state_depth)
+        memory = Memory(shape=self.state_bits, depth=depth, init=[])
+        m.submodules[name] = memory
+        write = memory.write_port(granularity=self.shape.activation_lanes * self.bits)
+        m.d.comb += [
+            write.addr.eq(self._in_layer(self.token_word, self.state_depth)),
+            write.data.eq(activation.made.replicate(self.per_word)),
+        ]
+        with m.If(activation.write & is_made):
+            m.d.comb += write.en.eq(1 << self.token_part)
+        with m.If(self._clearing):
+            m.d.comb += [write.addr.eq(self._in_layer(self.clear_word, self.state_depth)), write.data.eq(0)]
+            m.d.comb += write.en.eq(Mux(self.clear_word < self.state_depth, (1 << self.per_word) - 1, 0))
+        return memory, write, memory.read_port(transparent_for=(write,))
+
+    def _update(self, m: Module, memory: Memory) -> None:
+        """The state that a pass makes a new one of."""
+        activation, update = self.activation, memory.read_port()
+        word, part = divided(m, activation.state_read, self.per_word, "updated")
+        kept = delayed(m, part, 1, "updated_part")
+        m.d.comb += [
+            update.addr.eq(self._in_layer(word, self.state_depth)),
+            activation.state.eq(update.data.word_select(kept, self.shape.activation_lanes * self.bits)),
+        ]
+
     def _scan(self, m: Module) -> None:
         """The paths of the encoder, and when all of a round has been scanned."""
         self.lists, closed = [], []
@@ -252,7 +306,9 @@ class Core(wiring.Component):
             for k in range(path_shape.picks):
                 m.d.comb += [
                     getattr(columns, f"push{k}").eq(getattr(path, f"push{k}")),
-                    getattr(columns, f"entry{k}").eq(getattr(path, f"entry{k}")),
+                    getattr(columns, f"entry{k}").eq(
+                        self._listed(m, path_shape, getattr(path, f"entry{k}"), f"{number}_{k}")
+                    ),
                 ]
             scans = Signal(name=f"scans{number}")
             rounds = [bool(vectors) for vectors in path_shape.rounds]
@@ -267,21 +323,40 @@ class Core(wiring.Component):
                 path.clear.eq(self._clearing & (self.clear_word < path_shape.depth)),
                 path.clear_group.eq(self.clear_word),
             ]
+            if self.shape.layer_bits:
+                m.d.comb += path.layer.eq(self._next_layer)
             self.lists.append((path, columns, path_shape))
             closed.append(self._closed(m, path, scans, number))
         self.closed = closed
-        m.d.comb += self.x_taken.eq(self.lists[0][0].x_ends)
+        is_first = self.layer == 0 if self.shape.layer_bits else Const(1)
+        m.d.comb += self.x_taken.eq(self.lists[0][0].x_ends & is_first)
 
     def _list(self, m: Module, path: PathShape, number: int) -> wiring.Component:
         """What takes the values that a path sends."""
-        columns = ColumnList(path.entry_bits, path.credits or path.depth * path.rate, path.picks)
+        width = self.bits + 1 + 2 + self.channels.begin_bits
+        columns = ColumnList(width, path.credits or path.depth * path.rate, path.picks)
         m.submodules[f"list{number}"] = columns
         return columns
+
+    def _listed(self, m: Module, path: PathShape, entry: Value, name: str) -> Value:
+        """What the list holds of a value: the difference, what it is of, and where its column is stored."""
+        delta, element, source = path.fields(entry)
+        if self.shape.streams_weights:
+            return Cat(delta, source)
+        begin = Signal(self.channels.begin_bits, name=f"begin{name}")
+        bases = (self.base_x, self.base_h, self.base_rh)
+        with m.Switch(source):
+            for s in range(self.shape.sources):
+                words = Signal(16, name=f"column_words{name}_{s}")
+                m.d.comb += words.eq(len(self.shape.turns_of(s)) * self.words)
+                with m.Case(X + s):
+                    m.d.comb += begin.eq(bases[s] + element * words)
+        return Cat(delta, source, begin)
 
     @property
     def clear_words(self) -> int:
         """Words of sums that become the bias when a stream begins."""
-        return self.shape.turns * self.shape.words
+        return self.shape.turns * self.shape.most_words
 
     def next_round(self, m: Module) -> Signal:
         """The round that is scanned next, while none is."""
@@ -292,32 +367,61 @@ class Core(wiring.Component):
 
     def _elements(self, m: Module, path: ScanPath, shape: PathShape, number: int) -> Signal:
         """The elements asked for in the cycle before."""
-        vector, parts = Signal(2, name=f"vector{number}"), self.shape.state_lanes // self.shape.hidden_rate
-        word, next_part = divided(m, path.group, parts, f"group{number}")
-        part = Signal.like(next_part, name=f"part{number}")
-        m.d.sync += [vector.eq(path.vector), part.eq(next_part)]
+        vector = Signal(2, name=f"vector{number}")
         now = Signal(shape.rate * self.bits, name=f"now{number}")
+        m.d.sync += vector.eq(path.vector)
         for v in shape.vectors:
-            if v == X:
-                m.d.comb += self.x_read.addr.eq(
-                    Cat(path.group[: len(self.x_read.addr) - 1], self._using_next())
-                )
-                data = self.x_read.data
-            else:
-                read = self.reads[v - H]
-                m.d.comb += read.addr.eq(word)
-                data = read.data.word_select(part, shape.rate * self.bits)
+            asked = self._asked(m, path, shape, v)
             with m.If(vector == v):
-                m.d.comb += now.eq(data)
+                m.d.comb += now.eq(asked)
         return now
 
-    def _using_next(self) -> Signal:
-        return self.using ^ self.x_taken
+    def _asked(self, m: Module, path: ScanPath, shape: PathShape, vector: int) -> Value:
+        """The elements of a vector."""
+        if vector != X:
+            return self._state_part(m, self.reads[vector - H], path, shape, f"state{vector}", self._scanned)
+        m.d.comb += self.x_read.addr.eq(
+            Cat(path.group[: len(self.x_read.addr) - 1], self.using ^ self.x_taken)
+        )
+        if not self.shape.layer_bits:
+            return self.x_read.data
+        fed = self._state_part(m, self.fed_read, path, shape, "fed", self._scanned - 1)
+        return Mux(self.layer == 0, self.x_read.data, self._as_input(m, fed))
+
+    @property
+    def _scanned(self) -> Value:
+        """The number of the cell that is scanned in the next cycle."""
+        return self._next_layer if self.shape.layer_bits else Const(0)
+
+    def _state_part(
+        self, m: Module, read: ReadPort, path: ScanPath, shape: PathShape, name: str, layer: Value
+    ) -> Value:
+        """The elements of a state that a path asks for."""
+        word, part = divided(m, path.group, self.shape.state_lanes // shape.rate, name)
+        part = delayed(m, part, 1, f"{name}_part")
+        m.d.comb += read.addr.eq(self._in_layer(word, self.state_depth, layer[: self.shape.layer_bits]))
+        return read.data.word_select(part, shape.rate * self.bits)
+
+    def _as_input(self, m: Module, state: Value) -> Value:
+        """States of the cell before as inputs of this one."""
+        shifts = [layer.input_shift for layer in self.shape.layers]
+        if not any(shifts[1:]):
+            return state
+        number, elements = self.shape.cell.activation, []
+        for lane in range(len(state) // self.bits):
+            value = state.word_select(lane, self.bits).as_signed()
+            choices = [
+                narrowed(
+                    m, round_shift(m, value, shift, f"fed{lane}_shifted{layer}"), number, f"fed{lane}_{layer}"
+                )
+                for layer, shift in enumerate(shifts)
+            ]
+            elements.append(Array(choices)[self.layer])
+        return Cat(*(element[: self.bits] for element in elements))
 
     def _closed(self, m: Module, path: ScanPath, scans: Signal, number: int) -> Signal:
-        pulse = path.finish
-        for delay in range(self.shape.close_latency_cycles - 1 - path.shape.ahead):
-            pulse = later(m, pulse, f"finish{number}_{delay}")
+        cycles = self.shape.close_latency_cycles - 1 - path.shape.ahead
+        pulse = delayed(m, path.finish, cycles, f"finish{number}")
         closed = Signal(name=f"closed{number}")
         with m.If(pulse):
             m.d.sync += closed.eq(1)
@@ -327,31 +431,28 @@ class Core(wiring.Component):
 
     def _multiply(self, m: Module) -> None:
         """Columns go from the lists to the channels: those of the first list as long as there may be any."""
-        channels = self.channels
-        fields = []
-        for _, columns, shape in self.lists:
-            entry = columns.head
-            delta = entry[: self.bits + 1].as_signed()
-            index = entry[self.bits + 1 : self.bits + 1 + shape.index_bits]
-            fields.append((delta, index, entry[-2:], columns.valid))
-        if len(fields) == 2:
-            (path, first, _), (_, second, _) = self.lists
-            from_second = self.closed[0] & ~path.pending & ~first.valid
-            chosen = [Mux(from_second, two, one) for one, two in zip(*fields, strict=True)]
+        channels, lists = self.channels, [columns for _, columns, _ in self.lists]
+        head = lists[0].head
+        if len(lists) == 2:
+            path, (first, second) = self.lists[0][0], lists
+            from_second = Signal()
+            head = Mux(from_second, second.head, first.head)
             m.d.comb += [
+                from_second.eq(self.closed[0] & ~path.pending & ~first.valid),
                 first.pop.eq(channels.begins & ~from_second),
                 second.pop.eq(channels.begins & from_second),
+                channels.column_valid.eq(Mux(from_second, second.valid, first.valid)),
             ]
         else:
-            chosen = list(fields[0])
             path, columns, _ = self.lists[0]
-            m.d.comb += [columns.pop.eq(channels.begins), path.taken.eq(channels.begins)]
-        m.d.comb += [
-            target.eq(value)
-            for target, value in zip(
-                (channels.delta, channels.index, channels.source, channels.column_valid), chosen, strict=True
-            )
-        ]
+            m.d.comb += [
+                columns.pop.eq(channels.begins),
+                path.taken.eq(channels.begins),
+                channels.column_valid.eq(columns.valid),
+            ]
+        m.d.comb += [channels.delta.eq(head[: self.bits + 1]), channels.source.eq(head[self.bits + 1 :][:2])]
+        if not self.shape.streams_weights:
+            m.d.comb += channels.begin.eq(head[self.bits + 3 :])
         pending = [path.pending for path, _, _ in self.lists]
         m.d.comb += self.drained.eq(
             channels.idle
@@ -363,7 +464,7 @@ class Core(wiring.Component):
             channels.words.eq(self.words),
             channels.reads.eq(self.activation.reads),
             channels.read_second.eq(self.activation.read_second),
-            channels.clear.eq(self._clearing & (self.clear_word < self.shape.turns * self.shape.words)),
+            channels.clear.eq(self._clearing & (self.clear_word < self.clear_words)),
         ]
         self._load(m)
         if self.shape.streams_weights:
@@ -373,8 +474,6 @@ class Core(wiring.Component):
                 channels.w_valid.eq(self.w_valid),
                 self.w_ready.eq(channels.w_ready),
             ]
-        else:
-            m.d.comb += [channels.base_h.eq(self.base_h), channels.base_rh.eq(self.base_rh)]
 
     def _load(self, m: Module) -> None:
         m.d.comb += [
@@ -393,13 +492,12 @@ class Core(wiring.Component):
         places = self.shape.fifo_depth + 1  # a column may have begun that nobody asked for yet
         requests = ColumnList(17, places, 1)
         m.submodules.requests = requests
-        entry = path.leaving
         number = Signal(17)
-        index, source = entry[self.bits + 1 : self.bits + 1 + shape.index_bits], entry[-2:]
+        _, element, source = shape.fields(path.leaving)
         with m.Switch(source):
-            for v, base in ((X, 0), (H, self.groups_x), (RH, self.groups_x + self.groups_h)):
+            for v, base in ((X, self.base_x), (H, self.base_h), (RH, self.base_rh)):
                 with m.Case(v):
-                    m.d.comb += number.eq(base + index)
+                    m.d.comb += number.eq(base + element)
         passes = path.leaves & ~requests.valid & shape.ahead  # asked for at once: it leaves a cycle late
         m.d.comb += [
             requests.push0.eq(path.leaves & ~(passes & self.column_ready)),
@@ -427,7 +525,7 @@ class Core(wiring.Component):
             write.data.eq(activation.made.replicate(self.per_word)),
             self.can_pass.eq(waiting != 2),
         ]
-        with m.If(activation.write & self.last_round):
+        with m.If(activation.write & self.last_pass):
             m.d.comb += write.en.eq(1 << self.token_part)
         parts = shape.state_lanes // shape.hidden_rate
         beat = Signal(17)
@@ -438,7 +536,7 @@ class Core(wiring.Component):
         next_word, next_sending = Signal(word_bits), Signal()
         m.d.comb += [
             took.eq(valid & self.h_ready),
-            self.h_last.eq(beat == self.groups_h - 1),
+            self.h_last.eq(beat == self.groups_out - 1),
             ends.eq(took & self.h_last),
             next_beat.eq(Mux(ends, 0, beat + took)),
             next_sending.eq(sending ^ ends),

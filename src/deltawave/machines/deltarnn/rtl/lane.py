@@ -1,5 +1,8 @@
 """A multiplier and the sums that its products are added to: what a DeltaRNN or an EdgeDRNN has many of."""
 
+from operator import attrgetter
+from typing import Any
+
 from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -33,7 +36,8 @@ class Lane(wiring.Component):
     def __init__(self, shape: CoreShape, has_second: bool) -> None:
         cell = shape.cell
         self.shape, self.has_second = shape, has_second
-        self.depths = {"sums": shape.turns * shape.words, "second": shape.words}
+        words = {"sums": shape.turns * shape.most_words, "second": shape.most_words}
+        self.depths = {name: shape.for_layers(depth) for name, depth in words.items()}
         sums, second = (In(sums_port(depth, cell.accumulator_bits)) for depth in self.depths.values())
         super().__init__(
             {
@@ -81,3 +85,16 @@ class Lane(wiring.Component):
 def product_cycles(shape: CoreShape) -> int:
     """From a weight, which is there a cycle after its issue, to its product at the sums."""
     return shape.sum_latency_cycles - SUM_STAGES + 1
+
+
+def drive(m: Module, lanes: list[Any], port: str, value: Value) -> None:
+    """The same value for a port of every lane."""
+    signal = Signal(value.shape(), name=f"lanes_{port.replace('.', '_')}")
+    m.d.comb += signal.eq(value)
+    m.d.comb += [attrgetter(port)(lane).eq(signal) for lane in lanes]
+
+
+def start_from(m: Module, lanes: list[Any], port: str, word: Value) -> None:
+    """For that port of every lane its part of a word."""
+    starts = [attrgetter(port)(lane) for lane in lanes]
+    m.d.comb += [start.eq(word.word_select(lane, len(start))) for lane, start in enumerate(starts)]

@@ -1,6 +1,8 @@
 """Memories that are loaded at run time and read a cycle after their address: weights, biases, tables of columns."""
 
-from amaranth import Module, Signal
+from typing import Any
+
+from amaranth import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -77,3 +79,16 @@ class LoadedMemory(wiring.Component):
                 bank.writes.eq(self.loads),
             ]
         return m
+
+
+def read_loaded(m: Module, name: str, memory: LoadedMemory, at: Value, component: Any, select: int) -> Value:
+    """The word at an address, a cycle later, of a memory that is added to a component's module: it is loaded by the
+    component's ports load_data, load_valid, load_select, and rewind."""
+    m.submodules[name] = memory
+    m.d.comb += [
+        memory.at.eq(at),
+        memory.load_data.eq(component.load_data),
+        memory.loads.eq(component.load_valid & (component.load_select == select)),
+        memory.rewind.eq(component.rewind),
+    ]
+    return memory.data

@@ -60,7 +60,7 @@ lowest bits: {channels} channels of {lanes} lanes of {bits} bits. Gate g of {gat
 Columns of x come first, then from word {base_h} on those of h{second}.
 """
 SPARSE = """Element j of a vector goes to array j mod {arrays}. `array*_columns` says with which word a column begins
-({address} bits by array) and, above that, how many words it has; a word of `array*_weights` has for every PE a weight
+({address} bits) and, above that, how many words it has; a word of `array*_weights` has for every PE a weight
 ({bits} bits) and, above it, the local row it is for ({rows} bits).
 """
 
@@ -143,7 +143,7 @@ def _layout(bench: Bench) -> str:
     if isinstance(shape, SparseShape):
         return SPARSE.format(
             arrays=shape.arrays,
-            address=", ".join(str(array.address_bits) for array in shape.matrix),
+            address=shape.address_bits,
             bits=shape.cell.weight_bits,
             rows=shape.row_bits,
         )

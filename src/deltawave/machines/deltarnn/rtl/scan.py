@@ -97,12 +97,14 @@ class GroupScan(wiring.Component):
     def _compare(self, m: Module) -> tuple[list[Signal], Value]:
         """The differences, and the lanes whose elements are to be sent."""
         deltas, moved = [], []
+        theta = Signal(signed(self.bits + 2))
+        m.d.comb += theta.eq(self.theta)
         for lane in range(self.rate):
             span = slice(lane * self.bits, (lane + 1) * self.bits)
             delta = Signal(signed(self.bits + 1), name=f"delta_of_{lane}")
             m.d.comb += delta.eq(self.now[span].as_signed() - self.sent[span].as_signed())
             deltas.append(delta)
-            moved.append((delta != 0) & (abs(delta).as_unsigned() >= self.theta))
+            moved.append((delta != 0) & ((delta >= theta) | (delta <= -theta)))
         return deltas, Cat(*moved)
 
     def _at_once(self, m: Module, picker: Picker, moved: Value) -> Value:

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from deltawave.machines.deltarnn.rtl.arithmetic import later
+from deltawave.machines.deltarnn.rtl.delay import delayed
 from deltawave.machines.deltarnn.rtl.scan import GroupScan
 
 BIAS, X, H, RH = range(4)
@@ -18,7 +18,8 @@ BIAS, X, H, RH = range(4)
 class PathShape:
     """`rounds`: the vectors scanned in each round; `depth`: the most groups of a vector; `credits`: places of the list
     behind, 0 if it holds all; `latency`: cycles from a comparison to the value in the list; `ahead`: the first of them
-    is between the comparison and the choice of the values that leave."""
+    is between the comparison and the choice of the values that leave; `layers`: cells whose vectors are scanned in
+    turn."""
 
     rounds: tuple[tuple[int, ...], ...]
     rate: int
@@ -28,6 +29,12 @@ class PathShape:
     credits: int
     latency: int
     ahead: bool = False
+    layers: int = 1
+
+    @property
+    def layer_bits(self) -> int:
+        """Of a cell's number: 0 if there is one."""
+        return (self.layers - 1).bit_length()
 
     @property
     def vectors(self) -> tuple[int, ...]:
@@ -49,11 +56,16 @@ class PathShape:
         """Of an entry: delta, element, source."""
         return self.bits + 1 + self.index_bits + 2
 
+    def fields(self, entry: Value) -> tuple[Value, Value, Value]:
+        """Delta, element, source of an entry."""
+        width = self.bits + 1
+        return entry[:width].as_signed(), entry[width : width + self.index_bits], entry[-2:]
+
 
 class ScanPath(wiring.Component):
     """One path. begin: the next cycle is the first of round `round`. groups1..3: groups of x, h, r * h. now: the
-    elements of group `group` of vector `vector`, asked for a cycle ahead. clear: forget what was sent, group by group
-    (`clear_group`). taken: a column of the list was begun.
+    elements of group `group` of vector `vector`, asked for a cycle ahead. layer: the cell of that group.
+    clear: forget what was sent, group by group (`clear_group`). taken: a column of the list was begun.
 
     finish: this is the last cycle of the scan; x_ends: that of x. push, entry: to the list, `latency` - 1 cycles after
     they left; leaves, leaving: the first of them, when it leaves; pending: some are on their way. With `ahead` all but
@@ -80,6 +92,7 @@ class ScanPath(wiring.Component):
                 "leaving": Out(shape.entry_bits),
                 **{f"push{k}": Out(1) for k in range(shape.picks)},
                 **{f"entry{k}": Out(shape.entry_bits) for k in range(shape.picks)},
+                **({"layer": In(shape.layer_bits)} if shape.layer_bits else {}),
             }
         )
 
@@ -150,7 +163,7 @@ class ScanPath(wiring.Component):
         values = {"leaving_vector": vector, "leaving_group": group, "ends": is_last, "ends_x": x_ends}
         if self.shape.ahead:
             with m.If(scan.done):
-                values = {name: later(m, Value.cast(value), name) for name, value in values.items()}
+                values = {name: delayed(m, value, 1, name) for name, value in values.items()}
         done = scan.done if self.shape.ahead else scan.done | (vector == BIAS)
         m.d.comb += [self.finish.eq(values["ends"] & done), self.x_ends.eq(values["ends_x"] & done)]
         return values["leaving_vector"], values["leaving_group"]
@@ -161,16 +174,29 @@ class ScanPath(wiring.Component):
         """What was last sent of each vector."""
         shape = self.shape
         for v in shape.vectors:
-            memory = Memory(shape=shape.rate * shape.bits, depth=shape.depth, init=[])
+            depth = shape.layers << shape.group_bits if shape.layer_bits else shape.depth
+            memory = Memory(shape=shape.rate * shape.bits, depth=depth, init=[])
             m.submodules[f"sent{v}"] = memory
             read, write = memory.read_port(), memory.write_port(granularity=shape.bits)
-            m.d.comb += [read.addr.eq(self.group), write.addr.eq(leaving_group), write.data.eq(scan.leaving)]
+            m.d.comb += [
+                read.addr.eq(self._in_layer(self.group)),
+                write.addr.eq(self._in_layer(leaving_group)),
+                write.data.eq(scan.leaving),
+            ]
             with m.If(vector == v):
                 m.d.comb += [scan.sent.eq(read.data), scan.theta.eq(getattr(self, f"theta{v}"))]
             with m.If(leaving_vector == v):
                 m.d.comb += write.en.eq(scan.write)
             with m.If(self.clear):
-                m.d.comb += [write.addr.eq(self.clear_group), write.data.eq(0), write.en.eq(~0)]
+                m.d.comb += [
+                    write.addr.eq(self._in_layer(self.clear_group)),
+                    write.data.eq(0),
+                    write.en.eq(~0),
+                ]
+
+    def _in_layer(self, group: Signal) -> Value:
+        """The place of a cell's group in a memory."""
+        return Cat(group, self.layer) if self.shape.layer_bits else group
 
     def _emit(self, m: Module, scan: GroupScan, vector: Signal, group: Signal, hold: Signal) -> None:
         """Values that leave, on their way to the list, and those that are."""
@@ -183,8 +209,8 @@ class ScanPath(wiring.Component):
             if k == 0:
                 m.d.comb += [self.leaves.eq(push), self.leaving.eq(entry)]
             pending.append(push)
-            for delay in range(shape.latency - 1 - shape.ahead):
-                push, entry = later(m, push, f"push{k}_{delay}"), later(m, entry, f"entry{k}_{delay}")
+            for _ in range(shape.latency - 1 - shape.ahead):
+                push, entry = delayed(m, push, 1, f"push{k}"), delayed(m, entry, 1, f"entry{k}")
                 pending.append(push)
             m.d.comb += [getattr(self, f"push{k}").eq(push), getattr(self, f"entry{k}").eq(entry)]
         m.d.comb += self.pending.eq(Cat(*pending).any())
@@ -194,6 +220,6 @@ class ScanPath(wiring.Component):
     def _count_credits(self, m: Module, leaves: Signal, hold: Signal) -> None:
         """A place that is free can be taken in the cycle after."""
         used = Signal(range(self.shape.credits + 1))
-        freed = later(m, self.taken, "freed") if self.shape.ahead else self.taken
+        freed = delayed(m, self.taken, 1, "freed") if self.shape.ahead else self.taken
         m.d.sync += used.eq(used + leaves - freed)
         m.d.comb += hold.eq(used == self.shape.credits)

@@ -6,7 +6,7 @@ channel a gate and weights on the chip; EdgeDRNN has one channel, and weights th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deltawave.errors import OptionError
 from deltawave.kernels.cell import GATES, HEARS, CellKind, QuantisedCell
@@ -59,6 +59,25 @@ class CoreShape:
     activation_lanes: int
     activation_interval_cycles: int
     activation_tail_cycles: int
+    input_shift: int = field(default=0, kw_only=True)
+    """Inputs that are states of the cell before are divided by 2**input_shift."""
+    others: tuple["CoreShape", ...] = field(default=(), kw_only=True)
+    """Of the cells that run on the same core after this one, each fed by the one before; all that depends on neither
+    weights nor sizes is alike."""
+
+    @property
+    def layers(self) -> tuple["CoreShape", ...]:
+        """Of all cells, in the order in which they run."""
+        return (self, *self.others)
+
+    @property
+    def layer_bits(self) -> int:
+        """Of the number of a cell: 0 if there is one."""
+        return len(self.others).bit_length()
+
+    def for_layers(self, words: int) -> int:
+        """Words of a memory that has up to so many for each cell, the number of the cell above those of its words."""
+        return len(self.layers) << (words - 1).bit_length() if self.others else words
 
     @property
     def kind(self) -> CellKind:
@@ -76,9 +95,32 @@ class CoreShape:
         return -(-self.gates // self.channels)
 
     @property
+    def most_words(self) -> int:
+        """Words that the rows of a gate of any cell take."""
+        return max(layer.words for layer in self.layers)
+
+    @property
+    def most_tokens(self) -> int:
+        """Groups of neurons of any cell."""
+        return max(layer.tokens for layer in self.layers)
+
+    def most_groups(self, source: int) -> int:
+        """Groups of elements of x, h or r * h of any cell."""
+        return max(layer.groups(source) for layer in self.layers)
+
+    @property
     def words(self) -> int:
         """Words that the rows of a gate take."""
         return -(-self.cell.hidden // self.lanes)
+
+    @property
+    def stored_words(self) -> int:
+        """Words of the weights of all cells."""
+        return sum(layer._column_words() for layer in self.layers)
+
+    def _column_words(self) -> int:
+        sizes = (self.cell.inputs, self.cell.hidden, self.cell.hidden)
+        return sum(self.column_words(source) * sizes[source] for source in range(self.sources))
 
     def turns_of(self, source: int) -> range:
         """The turns that a column of x, h or r * h (0, 1, 2) takes."""

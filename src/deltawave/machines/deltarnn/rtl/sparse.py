@@ -51,6 +51,31 @@ class SparseShape(CoreShape):
         """Where the columns of x, h or r * h begin in an array's table of columns."""
         return sum(self.vector_lengths[:source]) // self.arrays
 
+    @property
+    def array_words(self) -> int:
+        """Words of weights of the array that has most of them: all have memories of one size."""
+        return max(len(array.weights) for array in self.matrix)
+
+    @property
+    def address_bits(self) -> int:
+        """Of a word's number."""
+        return max(1, (self.array_words - 1).bit_length())
+
+    @property
+    def length_bits(self) -> int:
+        """Of the words of a column."""
+        return max(1, *(int(array.lengths.max()).bit_length() for array in self.matrix))
+
+    @property
+    def entry_bits(self) -> int:
+        """A weight and its local row."""
+        return self.cell.weight_bits + self.row_bits
+
+    @property
+    def column_bits(self) -> int:
+        """Of an entry in an array's table of columns."""
+        return self.address_bits + self.length_bits
+
     @cached_property
     def matrix(self) -> list["ArrayWeights"]:
         """The weights of each array."""
@@ -72,16 +97,6 @@ class ArrayWeights:
     lengths: Words
     weights: Words
     local_rows: Words
-
-    @property
-    def address_bits(self) -> int:
-        """Of a word's number."""
-        return max(1, (len(self.weights) - 1).bit_length())
-
-    @property
-    def length_bits(self) -> int:
-        """Of the words of a column."""
-        return max(1, int(self.lengths.max()).bit_length())
 
     @staticmethod
     def of(shape: SparseShape, matrix: NDArray[np.int16]) -> "ArrayWeights":

@@ -1,6 +1,6 @@
 """The core of Spartus: one path of the encoder, and arrays that take what it sends from queues of their own."""
 
-from amaranth import Cat, Module
+from amaranth import Cat, Module, Value
 from amaranth.lib import wiring
 
 from deltawave.machines.deltarnn.rtl.arrays import Arrays
@@ -28,6 +28,9 @@ class SparseCore(Core):
 
     def _list(self, m: Module, path: PathShape, number: int) -> wiring.Component:
         return self.channels
+
+    def _listed(self, m: Module, path: PathShape, entry: Value, name: str) -> Value:
+        return entry
 
     @property
     def clear_words(self) -> int:

@@ -27,11 +27,11 @@ def _array_images(shape: SparseShape, number: int) -> tuple[Image, Image]:
     kept = shape.matrix[number]
     mask = (1 << shape.cell.weight_bits) - 1
     entries = kept.weights & mask | kept.local_rows << shape.cell.weight_bits
-    columns = kept.begins | kept.lengths << kept.address_bits
+    columns = kept.begins | kept.lengths << shape.address_bits
     select = LOAD_ARRAYS + 2 * number
     return (
-        Image(f"array{number}_weights", select, entries, shape.cell.weight_bits + shape.row_bits),
-        Image(f"array{number}_columns", select + 1, columns[:, None], kept.address_bits + kept.length_bits),
+        Image(f"array{number}_weights", select, entries, shape.entry_bits),
+        Image(f"array{number}_columns", select + 1, columns[:, None], shape.column_bits),
     )
 
 

@@ -4,7 +4,10 @@ Streams are named as everywhere in this project; in AXI4-Stream's words NAME_dat
 NAME_ready tready, h_last tlast and load_select tdest.
 """
 
-from amaranth import Module, Signal
+import re
+from collections.abc import Iterator
+
+from amaranth import Array, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,8 +19,9 @@ from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
 from deltawave.rtl.axi_lite import BYTES, Register, RegisterFile, axi_lite_slave, forward_axi_lite
 
-ADDRESS_BITS = 8
+ADDRESS_BITS = 9
 SETTINGS_OFFSET = 0x40
+BASES = ("base_x", "base_h", "base_rh")
 FORWARDED = ("x_", "h_", "column_", "w_", "step_")
 THRESHOLDS = ("theta_x", "theta_h")
 MEANINGS = {
@@ -33,16 +37,25 @@ MEANINGS = {
     "tokens": "groups of neurons: the neurons by the lanes of the activation, rounded up",
     "theta_x": "threshold of inputs, in units of an input's last place",
     "theta_h": "threshold of states, in units of a state's last place",
-    "base_h": "the word of the weight memory with which the columns of h begin",
-    "base_rh": "the word of the weight memory with which the columns of r * h begin",
+    "base_x": "where the columns of x begin: a word of the weight memory or, if weights stream in, a column's number",
+    "base_h": "where the columns of h begin",
+    "base_rh": "where the columns of r * h begin",
 }
 """Of every register."""
 
 
 def settings_of(shape: CoreShape) -> dict[str, int]:
-    """The values of a cell's settings, by register."""
+    """The values of all cells' settings, by register: those of the second cell end in _2, and so on."""
+    found = {}
+    for number, (layer, bases) in enumerate(zip(shape.layers, _bases(shape), strict=True)):
+        ending = f"_{number + 1}" if number else ""
+        found.update({f"{name}{ending}": value for name, value in {**_sizes(layer), **bases}.items()})
+    return found
+
+
+def _sizes(shape: CoreShape) -> dict[str, int]:
     cell = shape.cell
-    settings = {
+    return {
         "hidden": cell.hidden,
         "groups_x": shape.groups(0),
         "groups_h": shape.groups(1),
@@ -51,10 +64,22 @@ def settings_of(shape: CoreShape) -> dict[str, int]:
         "theta_x": shape.threshold(cell.theta_x),
         "theta_h": shape.threshold(cell.theta_h),
     }
-    if shape.streams_weights or isinstance(shape, SparseShape):
-        return settings
-    base_h = shape.column_words(0) * cell.inputs
-    return {**settings, "base_h": base_h, "base_rh": base_h + shape.column_words(1) * cell.hidden}
+
+
+def _bases(shape: CoreShape) -> Iterator[dict[str, int]]:
+    """Where the columns of each cell begin: words of the weight memory, or columns, if they are streamed."""
+    first = 0
+    for layer in shape.layers:
+        if isinstance(layer, SparseShape):
+            yield {}
+            continue
+        bases = {}
+        sizes = (layer.cell.inputs, layer.cell.hidden, layer.cell.hidden)
+        for source, name in enumerate(BASES):
+            bases[name] = first
+            if source < layer.sources:
+                first += sizes[source] * (1 if layer.streams_weights else layer.column_words(source))
+        yield bases
 
 
 def registers(shape: CoreShape, core: Core) -> tuple[Register, ...]:
@@ -69,10 +94,19 @@ def registers(shape: CoreShape, core: Core) -> tuple[Register, ...]:
     settings = enumerate(settings_of(shape).items())
     return state + tuple(
         Register(
-            name, SETTINGS_OFFSET + BYTES * place, len(getattr(core, name)), value, is_writable(shape, name)
+            name,
+            SETTINGS_OFFSET + BYTES * place,
+            len(getattr(core, setting(name))),
+            value,
+            is_writable(shape, name),
         )
         for place, (name, value) in settings
     )
+
+
+def setting(register: str) -> str:
+    """The setting of the core that a register holds the value of for one of its cells."""
+    return re.sub(r"_\d+$", "", register)
 
 
 def is_writable(shape: CoreShape, setting: str) -> bool:
@@ -126,16 +160,24 @@ class Top(wiring.Component):
         ]
 
     def _set(self, m: Module) -> None:
-        """Settings stand still while a step is under way."""
-        for name in self.values:
-            written = getattr(self.file, name)
-            if not is_writable(self.shape, name):
-                m.d.comb += [written.eq(self.values[name]), getattr(self.core, name).eq(written)]
-                continue
-            kept = Signal(len(written), name=name, init=written.init)
-            with m.If(self.core.idle | self.core.step_done):
-                m.d.sync += kept.eq(written)
-            m.d.comb += getattr(self.core, name).eq(kept)
+        """Settings stand still while a step is under way; the core has those of the cell whose turn it is."""
+        core, kept = self.core, {name: self._kept(m, name) for name in self.values}
+        for name in dict.fromkeys(map(setting, kept)):
+            values = [value for register, value in kept.items() if setting(register) == name]
+            m.d.comb += getattr(core, name).eq(Array(values)[core.layer] if len(values) > 1 else values[0])
+        last = f"_{len(self.shape.layers)}" if self.shape.layer_bits else ""
+        m.d.comb += [core.groups_in.eq(kept["groups_x"]), core.groups_out.eq(kept[f"groups_h{last}"])]
+
+    def _kept(self, m: Module, name: str) -> Value:
+        """What a register held when the step began."""
+        written = getattr(self.file, name)
+        if not is_writable(self.shape, name):
+            m.d.comb += written.eq(self.values[name])
+            return Const(self.values[name], len(written))
+        kept = Signal(len(written), name=name, init=written.init)
+        with m.If(self.core.idle | self.core.step_done):
+            m.d.sync += kept.eq(written)
+        return kept
 
     def _clear(self, m: Module) -> None:
         core, file = self.core, self.file
