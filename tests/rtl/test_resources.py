@@ -21,11 +21,17 @@ pytestmark = [
         bool(MISSING), reason=f"{MISSING} are missing: pip install 'deltawave[rtl,synthesis]'"
     ),
 ]
-CORES = {
-    "EdgeDRNN, 8 PEs, GRU 40 to 128": ("edgedrnn-minized", "GRU", 40, 128),
-    "EdgeDRNN, 8 PEs, GRU 768 to 768": ("edgedrnn-minized", "GRU", 768, 768),
-    "DeltaRNN, 768 multipliers, GRU 40 to 256": ("deltarnn-zynq7100", "GRU", 40, 256),
-    "Spartus, 512 multipliers, LSTM 40 to 1024": ("spartus-zynq7100", "LSTM", 40, 1024),
+CORES: dict[str, tuple[str, dict[str, object], str, int, int]] = {
+    "EdgeDRNN, 8 PEs, GRU 40 to 128": ("edgedrnn-minized", {}, "GRU", 40, 128),
+    "EdgeDRNN, 8 PEs, GRU 768 to 768": ("edgedrnn-minized", {}, "GRU", 768, 768),
+    "DeltaRNN, 768 multipliers, GRU 40 to 256": ("deltarnn-zynq7100", {}, "GRU", 40, 256),
+    "Spartus, 512 multipliers, LSTM 40 to 1024": (
+        "spartus-zynq7100",
+        {"prune_gamma": 0.94},
+        "LSTM",
+        40,
+        1024,
+    ),
 }
 FPGAS = {"xc7": "7 series", "ecp5": "ECP5"}
 MULTIPLIER = """
@@ -37,10 +43,11 @@ endmodule
 
 @cache
 def program(core: str) -> Program:
-    machine, op, inputs, hidden = CORES[core]
+    name, options, op, inputs, hidden = CORES[core]
     attributes = {"linear_before_reset": 1} if op == "GRU" else {}
     network = recurrent_network(op, inputs=inputs, hidden=hidden, scale=0.05, **attributes)
-    return dw.compile(network, dw.machine(machine), calibration=[walk(8, inputs)])
+    machine = dw.machine(name).with_options(options)
+    return dw.compile(network, machine, calibration=[walk(8, inputs)])
 
 
 def synthesised(core: str, target: str, *, routes: bool = False) -> SynthesisReport:
