@@ -25,11 +25,11 @@ CORES: dict[str, tuple[str, dict[str, object], str, int, int]] = {
     "EdgeDRNN, 8 PEs, GRU 40 to 128": ("edgedrnn-minized", {}, "GRU", 40, 128),
     "EdgeDRNN, 8 PEs, GRU 768 to 768": ("edgedrnn-minized", {}, "GRU", 768, 768),
     "DeltaRNN, 768 multipliers, GRU 40 to 256": ("deltarnn-zynq7100", {}, "GRU", 40, 256),
-    "Spartus, 512 multipliers, LSTM 40 to 1024": (
+    "Spartus, 512 multipliers, LSTM 123 to 1024": (
         "spartus-zynq7100",
         {"prune_gamma": 0.94},
         "LSTM",
-        40,
+        123,
         1024,
     ),
 }
