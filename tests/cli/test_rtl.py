@@ -51,7 +51,13 @@ def test_a_folder_with_files_needs_force() -> None:
 REFUSED = [
     ((), "which folder? give --out, or --report to see only what the cores take"),
     (("--report", "--check"), "--check and --force are for what is written; give --out, too"),
-    (("--out", "rtl", "--route"), "--route and --json are for --report; give it, too"),
+    (("--out", "rtl", "--route"), "--target, --route and --json are for --report; give it, too"),
+    (("--report", "--target", "xc7,ice40"), "cores are synthesised for xc7, ecp5, gates, not for 'ice40'"),
+    (("--report", "--target", ""), "cores are synthesised for xc7, ecp5, gates, not for ''"),
+    (
+        ("--report", "--route", "--target", "xc7, gates"),
+        "cores are placed and routed on ecp5, which is not among the targets xc7, gates",
+    ),
     (("--out", "walk.npy"), "walk.npy is no folder; give the name of one"),
     (("--out", "a/b"), "a/b: the folder a does not exist"),
     (
@@ -96,16 +102,29 @@ def test_without_input_nothing_is_written() -> None:
     assert names() == {"gru.onnx", "walk.npy"}
 
 
+REPORT = ("rtl", "gru.onnx", "-m", "edgedrnn-minized,pes=2", "-c", "walk.npy", "--report")
+
+
 @pytest.mark.slow
-def test_the_report_has_every_core_on_every_family() -> None:
-    arguments = ("rtl", "gru.onnx", "-m", "edgedrnn-minized,pes=2", "-c", "walk.npy", "--report")
-    report = json.loads(succeeds(*arguments, "--json", "-"))
+def test_the_report_has_every_core_on_every_target() -> None:
+    report = json.loads(succeeds(*REPORT, "--json", "-"))
     assert [(core["core"], core["family"]) for core in report["cores"]] == [
         ("layer_core", "xc7"),
         ("layer_core", "ecp5"),
     ]
     assert all(core["luts"] > 0 and core["flip_flops"] > 0 and core["dsps"] > 0 for core in report["cores"])
+    (chip,) = report["chips"]
+    assert chip["gates"] == chip["combinational_gates"] + chip["sequential_gates"] > 0
+    sizes = (memory["count"] * memory["words"] * memory["word_bits"] for memory in chip["memories"])
+    assert chip["memory_bits"] == sum(sizes) > 0
     assert [figure["name"] for figure in report["published"]] == ["DSP48E1"]
-    text = succeeds(*arguments)
-    assert "published of edgedrnn-minized" in text
+    text = succeeds(*REPORT)
     assert f"{report['cores'][0]['luts']:,}" in text
+    assert f"{chip['gates'] / 1e3:.2f}" in text
+
+
+@pytest.mark.slow
+def test_only_the_targets_asked_for() -> None:
+    report = json.loads(succeeds(*REPORT, "--json", "-", "--target", "gates"))
+    assert (report["cores"], len(report["chips"])) == ([], 1)
+    assert "7 series" not in succeeds(*REPORT, "--target", "gates")

@@ -22,5 +22,5 @@ def test_a_report_shows_value_source_certainty_and_scaling() -> None:
 
 def test_every_constant_says_where_it_comes_from() -> None:
     known = [c for c in vars(constants).values() if isinstance(c, Constant)]
-    assert len(known) == 10
+    assert len(known) == 11
     assert all(c.source and c.certainty and c.unit and c.value > 0 for c in known)

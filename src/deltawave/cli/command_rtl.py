@@ -37,7 +37,12 @@ class RtlOptions:
         "--report",
         is_flag=True,
         default=False,
-        help="Synthesise the cores for Xilinx' 7 series and ECP5 and show what they take.",
+        help="Synthesise the cores and show what they take, beside model and published figures.",
+    )
+    targets: str | None = flag(
+        "--target",
+        metavar="TARGET,...",
+        help="With --report: for xc7 (Xilinx' 7 series), ecp5, gates (standard cells); all if not given.",
     )
     routes: bool = flag(
         "--route",
@@ -49,16 +54,25 @@ class RtlOptions:
         "--json", metavar="FILE", help="Write the report of --report as JSON, to stdout for -."
     )
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The targets of --target, or all."""
+        from deltawave.report.synthesis import TARGETS
+
+        return TARGETS if self.targets is None else tuple(map(str.strip, self.targets.split(",")))
+
     def check_them(self) -> None:
         """Raise OptionError for options that do nothing, or a folder that must not be written to."""
         from deltawave.machines.hand_over import check_folder
+        from deltawave.report.synthesis import check_targets
 
         if self.folder is None and not self.report:
             raise OptionError("which folder? give --out, or --report to see only what the cores take")
-        if (self.routes or self.json_path) and not self.report:
-            raise OptionError("--route and --json are for --report; give it, too")
+        if (self.targets or self.routes or self.json_path) and not self.report:
+            raise OptionError("--target, --route and --json are for --report; give it, too")
         if self.folder is None and (self.check or self.force):
             raise OptionError("--check and --force are for what is written; give --out, too")
+        check_targets(self.chosen, routes=self.routes)
         if self.folder is not None:
             check_folder(self.folder, overwrite=self.force)
 
@@ -123,7 +137,7 @@ def _checks(written: tuple[Path, ...], progress: "Progress") -> str:
 def _report(program: "Program", rtl: RtlOptions, progress: "Progress") -> None:
     from deltawave.report.synthesis import synthesise
 
-    report = synthesise(program, routes=rtl.routes, progress=progress)
+    report = synthesise(program, targets=rtl.chosen, routes=rtl.routes, progress=progress)
     if rtl.json_path:
         write_json(report.as_dict(), rtl.json_path)
     if rtl.json_path != "-":

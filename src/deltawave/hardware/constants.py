@@ -77,6 +77,9 @@ SRAM_AREA = Constant(
     "EIE (ISCA 2016) table II: 162 KB of SRAM take 594,786 um2",
     "text",
 )
+NAND2_AREA = Constant(
+    0.57 * 1.4, "um2", 45, 2, "NanGate 45 nm Open Cell Library: NAND2_X1 is 0.57 um x 1.4 um", "text"
+)
 
 
 def multiply_pj(bits: int, other_bits: int) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from deltawave.hardware.cost import Cost
+from deltawave.hardware.cost import AreaRow, Cost
 from deltawave.hardware.timeline import Timeline
 from deltawave.network.flow import NOWHERE, Place
 from deltawave.network.layers import Cell, Layer, Recurrent
@@ -143,6 +143,10 @@ class Machine(Options, ABC):
     @abstractmethod
     def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic of the run, each with its source."""
+
+    def area(self, cells: Sequence[Compiled]) -> tuple[AreaRow, ...]:
+        """What the machine is made of, as the cost of any run says, too; nothing for a machine that needs the run."""
+        return ()
 
     def multipliers_of(self, cells: Sequence[Compiled]) -> int | None:
         """Multiply-accumulate units of all that the cells run on; None for a machine that does not say."""

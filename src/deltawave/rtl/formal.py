@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deltawave.errors import ToolError
-from deltawave.rtl.synthesis import PROGRAM
 from deltawave.rtl.tools import require, run_tool
+from deltawave.rtl.yosys import PROGRAM
 
 PREPARE = "hierarchy -check -top {}; proc; flatten; memory; opt_clean; async2sync; chformal -lower"
 ASSERTED = "Import proof for assert"

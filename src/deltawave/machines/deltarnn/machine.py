@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.errors import CapacityError, OptionError
-from deltawave.hardware.cost import Cost
+from deltawave.hardware.cost import AreaRow, Cost
 from deltawave.hardware.tasks import GraphOfSteps
 from deltawave.hardware.timeline import Timeline
 from deltawave.kernels.cell import QuantisedCell
@@ -168,6 +168,10 @@ class DeltaMachine(Machine):
     def cost(self, cells: Sequence[Compiled], activity: Activity, timeline: Timeline) -> Cost:
         """Energy, area and traffic."""
         return cost.cost(self, cells, activity, timeline)
+
+    def area(self, cells: Sequence[Compiled]) -> tuple[AreaRow, ...]:
+        """DSPs, block RAMs, and the area of multipliers and memories."""
+        return cost.area(self, cells)
 
     writes_rtl: ClassVar[bool] = True
 
