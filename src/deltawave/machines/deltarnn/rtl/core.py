@@ -17,6 +17,7 @@ from deltawave.machines.deltarnn.rtl.arithmetic import divided, narrowed, round_
 from deltawave.machines.deltarnn.rtl.channels import Channels
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.delay import delayed
+from deltawave.machines.deltarnn.rtl.plan import factor_bits, plan
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 
@@ -90,7 +91,8 @@ class Core(wiring.Component):
     """Whether the places where columns begin are settings."""
 
     def _channels(self) -> Channels:
-        return Channels(self.shape)
+        found = plan(self.shape)
+        return Channels(self.shape, factor_bits(self.shape) if found.lends else None)
 
     def _paths(self) -> list[PathShape]:
         shape, second = self.shape, ((RH,),) if self.shape.sources == 3 else ()
@@ -270,6 +272,13 @@ class Core(wiring.Component):
             activation.sums_x.eq(self.channels.read_x),
             activation.sums_h.eq(self.channels.read_h),
         ]
+        if activation.plan.lends:
+            m.d.comb += [
+                self.channels.lends.eq(self.passing),
+                self.channels.lend_a.eq(activation.lend_a),
+                self.channels.lend_b.eq(activation.lend_b),
+                activation.lent.eq(self.channels.lent),
+            ]
 
     def _state_memory(self, m: Module, name: str, is_made: Value) -> tuple[Memory, WritePort, ReadPort]:
         """States that an activation pass makes and a scan reads."""
@@ -295,7 +304,7 @@ class Core(wiring.Component):
         kept = delayed(m, part, 1, "updated_part")
         m.d.comb += [
             update.addr.eq(self._in_layer(word, self.state_depth)),
-            activation.state.eq(update.data.word_select(kept, self.shape.activation_lanes * self.bits)),
+            activation.state_data.eq(update.data.word_select(kept, self.shape.activation_lanes * self.bits)),
         ]
 
     def _scan(self, m: Module) -> None:

@@ -18,18 +18,6 @@ ACTIVATION_STAGES = 5
 """Read and round; gates; candidate's sum, or cell state; candidate, or its tanh; new state."""
 SUM_STAGES = 3
 """Weight, product, sum."""
-_LONG = ("update", "product", "start", "sum", "total", "state", "made", "candidate", "gate")
-_SHORT = ("update", "start", "sum", "state", "made", "gate")
-CUTS: dict[CellKind, tuple[str, ...]] = {
-    "gru": _LONG,
-    "lstm": _LONG,
-    "gru_before": _SHORT,
-    "rnn": ("start", "sum", "gate", "made"),
-}
-"""Registers within the stages of the activation, those first that shorten the longest path most. start: behind the
-signal that begins a pass; sum: between a sum and its rounding; gate, candidate: before the tables; product, total:
-behind the products and the total of stage 3; state: behind the state as it was; update: behind the products of stage 5;
-made: behind the new state."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,13 +138,6 @@ class CoreShape:
     def pass_cycles(self) -> int:
         """Cycles of an activation pass."""
         return self.tokens * self.activation_interval_cycles + self.activation_tail_cycles
-
-    @property
-    def cuts(self) -> frozenset[str]:
-        """The registers of `CUTS` that the time of an activation pass allows."""
-        latency = self.activation_interval_cycles + self.activation_tail_cycles
-        spare = latency - (self.turns - 1) - ACTIVATION_STAGES
-        return frozenset(CUTS[self.kind][:spare])
 
     @property
     def picks_later(self) -> bool:

@@ -1,5 +1,6 @@
 """Which cells of a program run one after the other on the same core."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,7 @@ from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
 from deltawave.machines.program import Program
 from deltawave.network.flow import Flow, Place
+from deltawave.network.layers import Layer
 
 ALIKE = ("kind", "activation", "weight_bits", "accumulator_bits", "accumulator_saturates")
 """Of cells on one core."""
@@ -29,15 +31,25 @@ def stacks(program: Program, shapes: Mapping[str, CoreShape]) -> list[tuple[str,
 
 
 def _fed_only_by(program: Program) -> dict[str, str]:
-    """By cell, the one that feeds it and nothing else."""
+    """By cell, the one that feeds it and nothing else, and whose streams begin when its own do."""
     flow = Flow(program.network)
+    layers = {layer.name: layer for layer in program.network.layers if layer.name in program.cells}
     places: dict[str, Place] = {}
-    for layer in program.network.layers:
-        if layer.name in program.cells:
-            places[layer.name] = flow.place(layer, places)
+    for name, layer in layers.items():
+        places[name] = flow.place(layer, places)
     leaves = flow.leaves(places)
+    readers = Counter(feed.source for place in places.values() for feed in place.feeds)
     sources = {name: place.feeds[0].source for name, place in places.items() if len(place.feeds) == 1}
-    return {name: source for name, source in sources.items() if source and not leaves[source]}
+    return {
+        name: source
+        for name, source in sources.items()
+        if source and readers[source] == 1 and not leaves[source] and _begin_together(layers, source, name)
+    }
+
+
+def _begin_together(layers: Mapping[str, Layer], *names: str) -> bool:
+    """Whether none of the layers begins with a call in which another goes on."""
+    return len({getattr(layers[name], "carried", None) for name in names}) == 1
 
 
 def may_stack(before: CoreShape, after: CoreShape) -> bool:
