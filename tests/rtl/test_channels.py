@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -199,14 +200,19 @@ def naive_sums(cell: QuantisedCell, columns: list[tuple[int, int, int]]) -> dict
     return {"sums": sums, "second": second}
 
 
-async def prepare(ctx: Any, unit: Any, images: tuple[Image, ...], words: int) -> None:
-    """Fill the memories, and start from the bias."""
+async def fill(ctx: Any, unit: Any, images: tuple[Image, ...]) -> None:
+    """Load the memories."""
     for image in images:
         ctx.set(unit.load_select, image.select), ctx.set(unit.load_valid, 1)
         for word in image.words:
             ctx.set(unit.load_data, wide(word, image.lane_bits))
             await ctx.tick()
-    ctx.set(unit.load_valid, 0), ctx.set(unit.clear, 1)
+    ctx.set(unit.load_valid, 0)
+
+
+async def start(ctx: Any, unit: Any, words: int) -> None:
+    """Sums become the bias."""
+    ctx.set(unit.clear, 1)
     for word in range(words):
         ctx.set(unit.clear_word, word)
         await ctx.tick()
@@ -246,39 +252,70 @@ class ChannelsModel:
 @given(seeds, st.sampled_from(["deltarnn", "edgedrnn"]), kinds, st.booleans())
 def test_channels_sum_columns(seed: int, machine: str, kind: CellKind, is_smaller: bool) -> None:
     rng, case = np.random.default_rng(seed), random_case(seed, machine, kind)
-    channels = Channels(legal_shape(case.machine, case.cell, "core"), 16)
+    channels = Channels(legal_shape(case.machine, case.cell, "core"))
     shape = legal_shape(case.machine, case.smaller[0] if is_smaller else case.cell, "loaded")
     columns = random_columns(rng, shape.cell, 15)
 
     async def bench(ctx: Any) -> None:
-        set_sizes(ctx, channels, shape)
-        await prepare(ctx, channels, dense_images(shape), channels.shape.turns * channels.shape.words)
+        ctx.set(channels.words, shape.words)
+        await fill(ctx, channels, dense_images(shape))
+        await start(ctx, channels, channels.shape.turns * channels.shape.words)
         await multiply(ctx, channels, shape, rng, deque(columns))
         assert_sums(ctx, channels, shape, naive_sums(shape.cell, columns))
 
     simulated(channels, bench)
 
 
-def set_sizes(ctx: Any, channels: Channels, shape: CoreShape) -> None:
-    ctx.set(channels.words, shape.words)
-    if not shape.streams_weights:
-        base_h = shape.column_words(0) * shape.cell.inputs
-        base_rh = base_h + shape.column_words(1) * shape.cell.hidden
-        ctx.set(channels.base_h, base_h), ctx.set(channels.base_rh, base_rh)
+@some
+@given(seeds, st.sampled_from(["deltarnn", "edgedrnn"]), kinds, st.integers(2, 4))
+def test_channels_keep_the_sums_of_every_cell(seed: int, machine: str, kind: CellKind, count: int) -> None:
+    rng, case = np.random.default_rng(seed), random_case(seed, machine, kind, smaller=count - 1)
+    layers = [legal_shape(case.machine, cell, "core") for cell in (case.cell, *case.smaller)]
+    begins = np.cumsum([0, *(layer.stored_words for layer in layers)])
+    shape = replace(layers[0], others=tuple(layers[1:]))
+    channels = Channels(shape)
+    turns = [(number, random_columns(rng, layers[number].cell, 8)) for number in [*range(count)] * 2]
+
+    def take_turn(ctx: Any, number: int) -> None:
+        ctx.set(channels.layer, number), ctx.set(channels.words, layers[number].words)
+
+    async def bench(ctx: Any) -> None:
+        await fill(ctx, channels, dense_images(shape))
+        for number in range(count):
+            take_turn(ctx, number)
+            await start(ctx, channels, shape.turns * shape.most_words)
+        for number, columns in turns:
+            take_turn(ctx, number)
+            await multiply(ctx, channels, layers[number], rng, deque(columns), int(begins[number]))
+        for number, layer in enumerate(layers):
+            take_turn(ctx, number)
+            sent = [column for whose, columns in turns if whose == number for column in columns]
+            assert_sums(ctx, channels, layer, naive_sums(layer.cell, sent))
+
+    simulated(channels, bench)
 
 
 async def multiply(
-    ctx: Any, channels: Channels, shape: CoreShape, rng: Random, left: deque[tuple[int, int, int]]
+    ctx: Any,
+    channels: Channels,
+    shape: CoreShape,
+    rng: Random,
+    left: deque[tuple[int, int, int]],
+    begin: int = 0,
 ) -> None:
-    """The columns wait in any cycle, and their weights come in any cycle."""
+    """The columns wait in any cycle, and their weights come in any cycle. begin: where the cell's first column is."""
     model, stored = ChannelsModel(shape), column_words(shape)
+    sizes = [len(columns) * columns.shape[1] for columns in stored]
     words = deque(word for source, element, _ in left for word in stored[source][element])
     idle = False
     while left or not idle:
         waits, is_fed = bool(left) and rng.random() < 0.7, rng.random() < 0.6
         source, element, delta = left[0] if left else (0, 0, 0)
         ctx.set(channels.column_valid, waits), ctx.set(channels.source, X + source)
-        ctx.set(channels.index, element), ctx.set(channels.delta, delta)
+        ctx.set(channels.delta, delta)
+        if not shape.streams_weights:
+            place = begin + sum(sizes[:source]) + element * shape.column_words(source)
+            ctx.set(channels.begin, place if left else 0)
         if shape.streams_weights:
             ctx.set(channels.w_valid, is_fed)
             ctx.set(channels.w_data, wide(words[0] if words else [], shape.cell.weight_bits))
@@ -323,7 +360,8 @@ def test_arrays_sum_sparse_columns(seed: int, kind: CellKind) -> None:
     sends = [sent_once(rng, shape.cell, sources) for sources in rounds_of_sources]
 
     async def bench(ctx: Any) -> None:
-        await prepare(ctx, arrays, sparse_images(shape), shape.rows)
+        await fill(ctx, arrays, sparse_images(shape))
+        await start(ctx, arrays, shape.rows)
         for columns in sends:
             await send(ctx, arrays, rng, deque(columns))
         assert_sparse_sums(

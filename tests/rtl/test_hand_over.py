@@ -18,7 +18,7 @@ from deltawave.machines.deltarnn.rtl.hand_over import module_names
 from deltawave.machines.hand_over import write_rtl
 from deltawave.machines.program import Program
 from deltawave.rtl.testbench import run_testbench
-from networks import recurrent_network, walk
+from networks import recurrent_network, stacked_network, walk
 
 MACHINES = {
     "edgedrnn-minized": {"pes": 2, "dram_latency_cycles": 3, "theta_hidden": 0.05},
@@ -31,6 +31,11 @@ EVERY_CELL = ("layer_core.lpf", "layer_core.v", "layer_core.xdc", "memories/load
 
 def program_for(machine: str, op: str = "GRU", **attributes: object) -> Program:
     network = recurrent_network(op, **({"linear_before_reset": 1} if op == "GRU" else {}), **attributes)
+    return dw.compile(network, dw.machine(machine).with_options(MACHINES[machine]), calibration=walk())
+
+
+def stacked_program(machine: str, op: str, *sizes: int) -> Program:
+    network = stacked_network(*((op, hidden) for hidden in sizes))
     return dw.compile(network, dw.machine(machine).with_options(MACHINES[machine]), calibration=walk())
 
 
@@ -75,6 +80,23 @@ def test_the_written_benches_of_all_machines_pass(machine: str, op: str, tmp_pat
         assert passes(tmp_path / "rtl" / name).startswith("PASS: 7 steps in 2 streams")
 
 
+def test_the_bench_of_cells_that_take_turns_passes(tmp_path: Path) -> None:
+    files = written(stacked_program("edgedrnn-minized", "GRU", 9, 5, 4), tmp_path / "rtl")
+    assert {path.partition("/")[0] for path in files} == {"README.md", "layer0_core"}
+    assert passes(tmp_path / "rtl" / "layer0_core").startswith("PASS: 7 steps in 2 streams")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("op", ["GRU", "LSTM", "RNN"])
+def test_the_benches_of_stacked_cells_pass_on_all_machines(machine: str, op: str, tmp_path: Path) -> None:
+    written(stacked_program(machine, op, 9, 5), tmp_path / "rtl")
+    cores = ("layer0_core", "layer1_core") if machine == "spartus-zynq7100" else ("layer0_core",)
+    assert {path.name for path in (tmp_path / "rtl").iterdir()} == {"README.md", *cores}
+    for core in cores:
+        assert passes(tmp_path / "rtl" / core).startswith("PASS: 7 steps in 2 streams")
+
+
 @pytest.mark.parametrize(
     ("machine", "memories"),
     [
@@ -100,13 +122,16 @@ def test_what_is_written(machine: str, memories: tuple[str, ...], tmp_path: Path
 
 
 def test_streamed_columns_are_where_the_table_says(tmp_path: Path) -> None:
-    program = program_for("edgedrnn-minized")
+    program = stacked_program("edgedrnn-minized", "GRU", 9, 5)
     files = written(program, tmp_path / "rtl")
-    cell = delta_cell(program.cells["layer"]).cell
-    image = np.frombuffer(files["layer_core/memories/columns.bin"].read_bytes(), np.int8)
-    rows = [line.split(",") for line in files["layer_core/memories/columns.csv"].read_text().splitlines()[1:]]
-    assert [int(row[0]) for row in rows] == list(range(cell.columns))
-    for _, vector, element, first, words, _ in rows:
+    cells = {name: delta_cell(cell).cell for name, cell in program.cells.items()}
+    image = np.frombuffer(files["layer0_core/memories/columns.bin"].read_bytes(), np.int8)
+    table = files["layer0_core/memories/columns.csv"].read_text().splitlines()
+    assert table[0] == "column,cell,vector,element,first_byte,words,cycles"
+    rows = [line.split(",") for line in table[1:]]
+    assert [int(row[0]) for row in rows] == list(range(sum(cell.columns for cell in cells.values())))
+    for _, name, vector, element, first, words, _ in rows:
+        cell = cells[name]
         matrix = {"x": cell.weights_x, "h": cell.weights_h}[vector]
         column = matrix[:, int(element)].reshape(3, cell.hidden)
         stored = image[int(first) :][: 2 * int(words)].reshape(3, -1)
@@ -117,17 +142,49 @@ def test_streamed_columns_are_where_the_table_says(tmp_path: Path) -> None:
 def test_the_readme_has_every_register_and_file(tmp_path: Path) -> None:
     files = written(program_for("edgedrnn-minized"), tmp_path / "rtl")
     text = files["README.md"].read_text()
-    rows = re.findall(
-        r"^\| (\w+) \| 0x([0-9a-f]{2}) \| (\d+) \| ([a-z, ]+) \| (\d*) \| .+ \|$", text, re.MULTILINE
-    )
-    registers = {name: (int(offset, 16), access, reset) for name, offset, _, access, reset in rows}
-    assert registers["clear"] == (0x00, "pulse", "")
-    assert registers["steps"] == (0x10, "read", "")
-    assert registers["hidden"] == (0x40, "read, write", "9")
-    assert registers["groups_x"] == (0x44, "read, write", "6")
-    assert len(registers) == 12
+    registers = registers_in(text)
+    assert registers["clear"][:3] == (0x00, "pulse", "")
+    assert registers["steps"][:3] == (0x10, "read", "")
+    assert registers["hidden"] == (0x40, "read, write", "9", "neurons")
+    assert registers["groups_x"][:3] == (0x44, "read, write", "6")
+    assert len(registers) == COUNT + SETTINGS
     assert "| x | 6 | Q" in text
     assert "{" not in text
+
+
+COUNT, SETTINGS = 5, 10
+"""Registers of a core, and of each of its cells."""
+
+
+def registers_in(text: str) -> dict[str, tuple[int, str, str, str]]:
+    """Address, access, value after reset and meaning, by name."""
+    row = r"^\| (\w+) \| 0x([0-9a-f]{2,3}) \| \d+ \| ([a-z, ]+) \| (\d*) \| (.+) \|$"
+    found = re.findall(row, text, re.MULTILINE)
+    return {name: (int(offset, 16), *others) for name, offset, *others in found}
+
+
+def test_the_readme_says_which_cells_take_turns(tmp_path: Path) -> None:
+    program = stacked_program("deltarnn-zynq7100", "GRU", 9, 5)
+    files = written(program, tmp_path / "rtl")
+    text, shift = files["README.md"].read_text(), delta_cell(program.cells["layer1"]).input_shift
+    registers = registers_in(text)
+    assert len(registers) == COUNT + 2 * SETTINGS
+    assert registers["hidden"][2:] == ("9", "layer0: neurons")
+    assert registers["hidden_2"][2:] == ("5", "layer1: neurons")
+    assert registers["step_cycles"][3] == "cycles that the last step took"
+    assert (
+        "- `layer0_core/`: gru layer0, 6 inputs, 9 neurons; gru layer1, 9 inputs, 5 neurons; weights of"
+        in text
+    )
+    bias = len(files["layer0_core/memories/bias.hex"].read_text().splitlines()) // 2
+    second = len(files["layer0_core/memories/second_bias.hex"].read_text().splitlines()) // 2
+    assert (
+        "| cell | | inputs | neurons | fed states are divided by | bias from word | second_bias from word |"
+        in text
+    )
+    assert "| 1 | layer0 | 6 | 9 |  | 0 | 0 |" in text
+    assert f"| 2 | layer1 | 9 | 5 | {2**shift} | {bias} | {second} |" in text
+    assert "| h | 5 | Q" in text
 
 
 def test_constraints_have_the_clock_of_the_machine(tmp_path: Path) -> None:
@@ -142,7 +199,7 @@ def test_constraints_have_the_clock_of_the_machine(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=200)
 @given(st.sets(st.text(min_size=1, max_size=70), max_size=8))
 def test_modules_have_names_of_their_own(cells: set[str]) -> None:
-    names = list(module_names(dict.fromkeys(cells)).values())
+    names = list(module_names(cells).values())
     assert len(set(names)) == len(names) == len(cells)
     assert all(re.fullmatch(r"[A-Za-z]\w*_core", name, re.ASCII) for name in names)
 
