@@ -9,9 +9,10 @@ from amaranth.lib.wiring import In, Out
 from deltawave.machines.deltarnn.rtl.channels import CANDIDATE
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.delay import delayed
+from deltawave.machines.deltarnn.rtl.image import BEAT_BITS
 from deltawave.machines.deltarnn.rtl.images import LOAD_BIAS
 from deltawave.machines.deltarnn.rtl.lane import drive, product_cycles, start_from
-from deltawave.machines.deltarnn.rtl.loaded import BLOCK_BITS, LoadedMemory, read_loaded
+from deltawave.machines.deltarnn.rtl.loaded import LoadedMemory, read_loaded
 from deltawave.machines.deltarnn.rtl.pe import ProcessingElement
 from deltawave.machines.deltarnn.rtl.scan_path import H, PathShape, X
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
@@ -20,11 +21,6 @@ from deltawave.rtl.shared import shared
 
 WEIGHTS, COLUMNS = range(2)
 """What is loaded into an array."""
-
-
-def array_load_bits(shape: SparseShape) -> int:
-    """Width of an array's load port."""
-    return max(shape.lanes * shape.entry_bits, shape.column_bits)
 
 
 class SparseArray(wiring.Component):
@@ -50,7 +46,7 @@ class SparseArray(wiring.Component):
                 "clear_row": In(shape.row_bits),
                 "clear_to": In(shape.lanes * bits),
                 "clear_second_to": In(shape.lanes * bits),
-                "load_data": In(array_load_bits(shape)),
+                "load_data": In(BEAT_BITS),
                 "load_select": In(1),
                 "load_valid": In(1),
                 "rewind": In(1),
@@ -60,7 +56,7 @@ class SparseArray(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
         issue, at, delta, of_h = self._issue(m, *self._queue(m))
-        memory = LoadedMemory(shape.lanes * shape.entry_bits, shape.array_words, BLOCK_BITS)
+        memory = LoadedMemory(shape.lanes * shape.entry_bits, shape.array_words)
         entries = read_loaded(m, "weights", memory, at, self, WEIGHTS)
         pes = self._pes(m, entries, delayed(m, delta, 1, "delta"))
         cycles = 1 + product_cycles(shape)
@@ -150,7 +146,6 @@ class Arrays(wiring.Component):
         self.shape, self.path, self.index_bits = shape, path, index_bits
         self.sum_bits = bits = shape.cell.accumulator_bits
         self.address_bits = self.word_bits = max(1, (shape.words - 1).bit_length())
-        self.load_bits = max(shape.lanes * bits, array_load_bits(shape))
         super().__init__(
             {
                 **{f"push{k}": In(1) for k in range(path.picks)},
@@ -161,7 +156,7 @@ class Arrays(wiring.Component):
                 "read_h": Out(shape.lanes * bits),
                 "clear": In(1),
                 "clear_word": In(shape.row_bits + 1),
-                "load_data": In(self.load_bits),
+                "load_data": In(BEAT_BITS),
                 "load_select": In((LOAD_ARRAYS + 2 * shape.arrays).bit_length()),
                 "load_valid": In(1),
                 "rewind": In(1),

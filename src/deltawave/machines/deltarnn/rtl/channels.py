@@ -7,9 +7,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from deltawave.machines.deltarnn.rtl.delay import delayed
+from deltawave.machines.deltarnn.rtl.image import BEAT_BITS
 from deltawave.machines.deltarnn.rtl.images import LOAD_BIAS, LOAD_SECOND_BIAS, LOAD_WEIGHTS
 from deltawave.machines.deltarnn.rtl.lane import Lane, drive, product_cycles, start_from
-from deltawave.machines.deltarnn.rtl.loaded import BLOCK_BITS, LoadedMemory, read_loaded
+from deltawave.machines.deltarnn.rtl.loaded import LoadedMemory, read_loaded
 from deltawave.machines.deltarnn.rtl.scan_path import H, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.rtl.shared import shared
@@ -21,11 +22,11 @@ CANDIDATE = 2
 class Channels(wiring.Component):
     """Takes the column (delta, source) at the head of a list, as soon as the one before is done, and a word of it every
     cycle; begin: the first of them in the memory of weights. layer: the number of the cell, where there are several.
-    read: which words of the memories an activation reads, if `reads`; read_x, read_h: these words, the
-    candidate's sum over h apart. load: words into the weight memory (0), the bias (1) and the candidate's second bias
-    (2), one after the other; rewind: from their beginnings again. lent_bits: of the factors for which the multipliers
-    are lent while `lends`: lend_a, lend_b; lent: their products, a cycle later. begins: this column is begun in this
-    cycle. idle: nothing is under way; all sums are there."""
+    read: which words of the memories an activation reads, if `reads`; read_x, read_h: these words, the candidate's sum
+    over h apart. load: beats of words into the weight memory (0), the bias (1) and the candidate's second bias (2), one
+    after the other; rewind: from their beginnings again. lent_bits: of the factors for which the multipliers are lent
+    while `lends`: lend_a, lend_b; lent: their products, a cycle later. begins: this column is begun in this cycle.
+    idle: nothing is under way; all sums are there."""
 
     def __init__(self, shape: CoreShape, lent_bits: tuple[int, int] | None = None) -> None:
         cell = shape.cell
@@ -48,7 +49,7 @@ class Channels(wiring.Component):
             "read_h": Out(shape.lanes * self.sum_bits),
             "clear": In(1),
             "clear_word": In(self.address_bits + 1),
-            "load_data": In(self.load_bits),
+            "load_data": In(BEAT_BITS),
             "load_select": In(2),
             "load_valid": In(1),
             "rewind": In(1),
@@ -69,12 +70,6 @@ class Channels(wiring.Component):
     def begin_bits(self) -> int:
         """Of the place of a word of weights; 0 if they are not stored."""
         return 0 if self.shape.streams_weights else max(1, (self.shape.stored_words - 1).bit_length())
-
-    @property
-    def load_bits(self) -> int:
-        """Width of the load port."""
-        weights = 0 if self.shape.streams_weights else self.shape.cell.weight_bits
-        return self.shape.channels * self.shape.lanes * max(self.shape.cell.accumulator_bits, weights)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -136,7 +131,7 @@ class Channels(wiring.Component):
         m.d.comb += now.eq(Mux(self.begins, self.begin, address))
         with m.If(issue):
             m.d.sync += address.eq(now + 1)
-        memory = LoadedMemory(self.width * shape.cell.weight_bits, shape.stored_words, BLOCK_BITS)
+        memory = LoadedMemory(self.width * shape.cell.weight_bits, shape.stored_words)
         return read_loaded(m, "weights", memory, now, self, LOAD_WEIGHTS)
 
     def _lanes(self, m: Module, weights: Value, delta: Value) -> list[Any]:
@@ -169,9 +164,7 @@ class Channels(wiring.Component):
     def _grow(self, m: Module, lanes: list[Any], issue: Value, at: Value, source: Value) -> None:
         """The sums of a word are read, added to and written in one cycle, or become the bias."""
         shape, cycles = self.shape, 1 + product_cycles(self.shape)
-        memory = LoadedMemory(
-            self.width * self.sum_bits, shape.for_layers(shape.turns * shape.most_words), BLOCK_BITS
-        )
+        memory = LoadedMemory(self.width * self.sum_bits, shape.for_layers(shape.turns * shape.most_words))
         bias = read_loaded(m, "bias", memory, self._in_layer(self.clear_word), self, LOAD_BIAS)
         adds, word = delayed(m, issue, cycles, "adds"), delayed(m, at, cycles, "word")
         starts, start_word = delayed(m, self.clear, 1, "starts"), delayed(m, self.clear_word, 1, "start_word")
@@ -189,7 +182,7 @@ class Channels(wiring.Component):
     ) -> None:
         """The same for the candidate's sums over h, while those over x stay as they are."""
         shape, first = self.shape, self._first_candidate
-        memory = LoadedMemory(shape.lanes * self.sum_bits, shape.for_layers(shape.most_words), BLOCK_BITS)
+        memory = LoadedMemory(shape.lanes * self.sum_bits, shape.for_layers(shape.most_words))
         cleared = self._in_layer(self.clear_word - first, self.shape.most_words)
         bias = read_loaded(m, "second_bias", memory, cleared, self, LOAD_SECOND_BIAS)
         drive(m, lanes, "to_second", to_second)

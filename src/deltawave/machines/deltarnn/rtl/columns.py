@@ -1,6 +1,6 @@
 """Lists of values to send, between the delta encoder and the channels."""
 
-from amaranth import Array, Module, Mux, Signal
+from amaranth import Array, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -8,10 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 class ColumnList(wiring.Component):
     """A list that takes up to `picks` entries a cycle (those with the lower numbers first) and gives one. An entry that
-    came in can be taken in the next cycle. Whoever pushes sees to it that there is room."""
+    came in can be taken in the next cycle, or with a `register` behind the list in the one after. Whoever pushes sees
+    to it that there is room."""
 
-    def __init__(self, width: int, depth: int, picks: int) -> None:
-        self.width, self.picks = width, picks
+    def __init__(self, width: int, depth: int, picks: int, *, register: bool = False) -> None:
+        self.width, self.picks, self.register = width, picks, register
         self.depth = 1 << max(1, (depth - 1).bit_length(), (picks - 1).bit_length())
         super().__init__(
             {
@@ -50,9 +51,18 @@ class ColumnList(wiring.Component):
                 read.addr.eq(taken >> bank_bits),
             ]
             heads.append(read.data)
-        m.d.comb += [
-            self.head.eq(Array(heads)[taken[:bank_bits]] if bank_bits else heads[0]),
-            self.valid.eq(written != taken),
-        ]
-        m.d.sync += [written.eq(written + count), taken.eq(taken + Mux(self.pop & self.valid, 1, 0))]
+        first = Array(heads)[taken[:bank_bits]] if bank_bits else heads[0]
+        pops = self._give(m, first, written != taken)
+        m.d.sync += [written.eq(written + count), taken.eq(taken + pops)]
         return m
+
+    def _give(self, m: Module, first: Value, has_one: Value) -> Value:
+        """The first entry goes out; whether it leaves the list."""
+        if not self.register:
+            m.d.comb += [self.head.eq(first), self.valid.eq(has_one)]
+            return self.pop & has_one
+        goes = has_one & (self.pop | ~self.valid)
+        m.d.sync += self.valid.eq(has_one | (self.valid & ~self.pop))
+        with m.If(goes):
+            m.d.sync += self.head.eq(first)
+        return goes

@@ -17,6 +17,7 @@ from deltawave.machines.deltarnn.rtl.arithmetic import divided, narrowed, round_
 from deltawave.machines.deltarnn.rtl.channels import Channels
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.delay import delayed
+from deltawave.machines.deltarnn.rtl.image import BEAT_BITS
 from deltawave.machines.deltarnn.rtl.plan import factor_bits, plan
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
@@ -52,7 +53,7 @@ class Core(wiring.Component):
             "h_valid": Out(1),
             "h_last": Out(1),
             "h_ready": In(1),
-            "load_data": In(self.channels.load_bits),
+            "load_data": In(BEAT_BITS),
             "load_select": In(len(self.channels.load_select)),
             "load_valid": In(1),
             "load_ready": Out(1),
@@ -107,7 +108,7 @@ class Core(wiring.Component):
 
     def _path(self, rounds: tuple[tuple[int, ...], ...], rate: int, depth: int, *, credits: int) -> PathShape:
         shape = self.shape
-        latency = shape.encoder_latency_cycles
+        latency = shape.encoder_latency_cycles - shape.lists_later
         return PathShape(
             rounds,
             rate,
@@ -345,7 +346,8 @@ class Core(wiring.Component):
     def _list(self, m: Module, path: PathShape, number: int) -> wiring.Component:
         """What takes the values that a path sends."""
         width = self.bits + 1 + 2 + self.channels.begin_bits
-        columns = ColumnList(width, path.credits or path.depth * path.rate, path.picks)
+        depth = path.credits or path.depth * path.rate
+        columns = ColumnList(width, depth, path.picks, register=self.shape.lists_later)
         m.submodules[f"list{number}"] = columns
         return columns
 

@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from amaranth import Module, Signal, Value
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from deltawave.machines.deltarnn.rtl.image import BEAT_BITS
 from deltawave.rtl.shared import shared
-
-BLOCK_BITS = 72
-"""Width of a block RAM at its widest, and twice that of an ECP5: wide and deep memories are made of such banks, since
-tools are slow with words of thousands of bits."""
 
 
 class Bank(wiring.Component):
@@ -46,37 +43,41 @@ class Bank(wiring.Component):
 
 
 class LoadedMemory(wiring.Component):
-    """data: the word whose address `at` was in the cycle before. loads: load_data is the next word, from the first one
-    on after rewind. bank_bits: the most that a bank is wide."""
+    """data: the word whose address `at` was in the cycle before. loads: load_data is the next beat of a word, its
+    lowest bits first, from the first word's first beat on after rewind; bits of a last beat that are left over belong
+    to no word. Every beat has a bank of its own."""
 
-    def __init__(self, width: int, depth: int, bank_bits: int | None = None) -> None:
-        self.width, self.depth, self.bank_bits = width, depth, bank_bits or width
+    def __init__(self, width: int, depth: int) -> None:
+        self.width, self.depth = width, depth
         super().__init__(
             {
                 "at": In(max(1, (depth - 1).bit_length())),
                 "data": Out(width),
                 "loads": In(1),
-                "load_data": In(width),
+                "load_data": In(BEAT_BITS),
                 "rewind": In(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        beats = range(0, self.width, BEAT_BITS)
+        beat = Signal(range(len(beats)))
         loaded = Signal(range(self.depth + 1))
+        is_last = beat == len(beats) - 1
         with m.If(self.loads):
-            m.d.sync += loaded.eq(loaded + 1)
+            m.d.sync += [beat.eq(Mux(is_last, 0, beat + 1)), loaded.eq(loaded + is_last)]
         with m.If(self.rewind):
-            m.d.sync += loaded.eq(0)
-        for number, first in enumerate(range(0, self.width, self.bank_bits)):
-            mine = slice(first, min(first + self.bank_bits, self.width))
+            m.d.sync += [beat.eq(0), loaded.eq(0)]
+        for number, first in enumerate(beats):
+            mine = slice(first, min(first + BEAT_BITS, self.width))
             bank = shared(m, f"bank{number}", Bank, mine.stop - first, self.depth)
             m.d.comb += [
                 bank.read_at.eq(self.at),
                 self.data[mine].eq(bank.data),
                 bank.write_at.eq(loaded),
-                bank.write_data.eq(self.load_data[mine]),
-                bank.writes.eq(self.loads),
+                bank.write_data.eq(self.load_data),
+                bank.writes.eq(self.loads & (beat == number)),
             ]
         return m
 

@@ -140,6 +140,11 @@ class CoreShape:
         return self.tokens * self.activation_interval_cycles + self.activation_tail_cycles
 
     @property
+    def lists_later(self) -> bool:
+        """Whether there is a register behind the lists."""
+        return self.separate_paths and self.close_latency_cycles > 2
+
+    @property
     def picks_later(self) -> bool:
         """Whether the encoder has a cycle between comparing a group and choosing the values that leave."""
         return self.close_latency_cycles > 1

@@ -14,7 +14,6 @@ from amaranth.lib.wiring import In, Out
 from deltawave.machines.deltarnn.rtl.core import Core
 from deltawave.machines.deltarnn.rtl.design import core_of, images_of
 from deltawave.machines.deltarnn.rtl.image import BEAT_BITS
-from deltawave.machines.deltarnn.rtl.loader import Loader
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
 from deltawave.rtl.axi_lite import BYTES, Register, RegisterFile, axi_lite_slave, forward_axi_lite
@@ -117,14 +116,13 @@ def is_writable(shape: CoreShape, setting: str) -> bool:
 class Top(wiring.Component):
     """A core that is set through registers. Settings that are written reach it between two steps.
 
-    load: the memories, in beats of 32 bits (see `Loader`); it begins a new stream, as the register clear does.
+    load: the memories, in beats of 32 bits (see `LoadedMemory`); it begins a new stream, as the register clear does.
     step_done, step_cycles: see `Core`.
     """
 
     def __init__(self, shape: CoreShape) -> None:
         self.shape, self.core, self.images = shape, core_of(shape), images_of(shape)
         select_bits = len(self.core.load_select)
-        self.loader = Loader({image.select: image.beats_a_word for image in self.images}, select_bits)
         self.file = RegisterFile(registers(shape, self.core), ADDRESS_BITS)
         self.values = settings_of(shape)
         members = self.core.signature.members.items()
@@ -135,7 +133,7 @@ class Top(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.core, m.submodules.loader, m.submodules.registers = self.core, self.loader, self.file
+        m.submodules.core, m.submodules.registers = self.core, self.file
         m.d.comb += forward_axi_lite(self, self.file)
         for name, member in self.forwarded.items():
             outer, inner = getattr(self, name), getattr(self.core, name)
@@ -146,16 +144,12 @@ class Top(wiring.Component):
         return m
 
     def _load(self, m: Module) -> None:
-        loader, core = self.loader, self.core
+        core = self.core
         m.d.comb += [
             self.load_ready.eq(1),
-            loader.beat.eq(self.load_data),
-            loader.select.eq(self.load_select),
-            loader.beat_valid.eq(self.load_valid),
-            loader.rewind.eq(self.file.rewind),
-            core.load_data.eq(loader.word),
-            core.load_select.eq(loader.word_select),
-            core.load_valid.eq(loader.valid),
+            core.load_data.eq(self.load_data),
+            core.load_select.eq(self.load_select),
+            core.load_valid.eq(self.load_valid),
             core.rewind.eq(self.file.rewind),
         ]
 
@@ -189,7 +183,7 @@ class Top(wiring.Component):
             file.idle.eq(core.idle & ~wanted),
             file.steps.eq(steps),
         ]
-        m.d.sync += pending.eq(self.loader.valid | (wanted & ~core.clear))
+        m.d.sync += pending.eq(self.load_valid | (wanted & ~core.clear))
         with m.If(core.step_done):
             m.d.sync += [steps.eq(steps + 1), file.step_cycles.eq(core.step_cycles)]
         with m.If(core.clear):
