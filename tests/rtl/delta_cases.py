@@ -1,16 +1,21 @@
 """Random delta machines that have RTL, random cells for them, and inputs from still to violent; each from a seed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltawave.kernels.cell import GATES, MEMORIES, CellKind, QuantisedCell
+from deltawave.machines.deltarnn.compiled import DeltaCell
 from deltawave.machines.deltarnn.machine import DeltaMachine
 from deltawave.machines.deltarnn.machine_deltarnn import DeltaRNN
 from deltawave.machines.deltarnn.machine_edgedrnn import EdgeDRNN
 from deltawave.machines.deltarnn.machine_spartus import Spartus
+from deltawave.machines.deltarnn.rtl.design import legal_shape
 from deltawave.machines.deltarnn.rtl.shape import ACTIVATION_STAGES
+from deltawave.machines.deltarnn.rtl.simulate import OnACore, model
 from deltawave.numerics import ActivationTable, Fixed, stepped_table
 
 KINDS: tuple[CellKind, ...] = tuple(GATES)
@@ -19,29 +24,48 @@ Random = np.random.Generator
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A machine, the cell that its core is made for, and smaller cells that the same core runs, too."""
+    """A machine, the cell that its core is made for, and others that the same core runs, too: smaller ones.
+    stack: cells that take turns on the core, `cell` the first; others are then as many, of the same sizes."""
 
     seed: int
     machine: DeltaMachine
     cell: QuantisedCell
-    smaller: tuple[QuantisedCell, ...]
+    others: tuple[OnACore, ...]
+    stack: tuple[DeltaCell, ...] = ()
+
+    @property
+    def runs(self) -> OnACore:
+        """What the core is made for."""
+        return self.stack or self.cell
 
     def __str__(self) -> str:
-        cell, parts = self.cell, vars(self.machine)
+        parts = vars(self.machine)
         sizes = ", ".join(f"{name}={parts[name]}" for name in sorted(parts) if name in SIZES)
-        return f"seed {self.seed}: {self.machine.name}({sizes}), {described(cell)}"
+        return f"seed {self.seed}: {self.machine.name}({sizes}), {described(self.runs)}"
 
 
 SIZES = {field for kind in (DeltaRNN, EdgeDRNN, Spartus) for field in kind.__annotations__} | {"weight_bits"}
 
 
-def described(cell: QuantisedCell) -> str:
-    """What a failure has to say of a cell."""
+def described(runs: OnACore) -> str:
+    """What a failure has to say of a cell, or of several."""
+    if isinstance(runs, Sequence):
+        return "; then ".join(
+            f"{described(compiled.cell)}, fed states divided by 2^{compiled.input_shift}" for compiled in runs
+        )
+    cell = first_of(runs)
     return (
         f"{cell.kind} of {cell.inputs} inputs and {cell.hidden} neurons, values {cell.activation}"
         f" {cell.activation.overflow}, weights of {cell.weight_bits} bits, accumulators of {cell.accumulator_bits}"
         f" {cell.accumulator.overflow}, thresholds {cell.theta_x} and {cell.theta_h}"
     )
+
+
+def first_of(runs: OnACore) -> QuantisedCell:
+    """The cell, or the first of several."""
+    if isinstance(runs, QuantisedCell):
+        return runs
+    return runs.cell if isinstance(runs, DeltaCell) else runs[0].cell
 
 
 def random_case(seed: int, machine: str, kind: CellKind, smaller: int = 1) -> Case:
@@ -56,11 +80,55 @@ def random_case(seed: int, machine: str, kind: CellKind, smaller: int = 1) -> Ca
     return Case(seed, make(rng, cell), cell, others)
 
 
-def tightest(machine: str) -> Case:
-    """Nothing waits longer than the RTL needs, states are one word, and the FIFO is short."""
+def random_stack(seed: int, machine: str, kind: CellKind) -> Case:
+    """Two to four cells that feed each other on a deltarnn or an edgedrnn, and others of the same sizes; the states of
+    the last one move, else comparing them would say little."""
+    rng = np.random.default_rng(seed)
+    while not _moves(rng, case := _stack(rng, seed, machine, kind)):
+        pass
+    return case
+
+
+def _moves(rng: Random, case: Case) -> bool:
+    outputs = model(case.machine, case.runs, random_inputs(rng, case.cell, 20)).outputs
+    return bool((np.diff(outputs, axis=0) != 0).mean() > 0.1)
+
+
+def _stack(rng: Random, seed: int, machine: str, kind: CellKind) -> Case:
+    first = _cell(rng, kind)
+    sizes = [first.hidden, *(int(rng.integers(1, 17)) for _ in range(rng.integers(1, 4)))]
+    like = [first, *(_with_sizes(rng, first, *pair) for pair in pairwise(sizes))]
+    shifts = (0, *(int(one_of(rng, 0, 0, 1, 2)) for _ in like[1:]))
+    cells = [_with_point(rng, cell) if cell is not first else cell for cell in like]
+    others = [_with_sizes(rng, cell, cell.inputs, cell.hidden) for cell in cells]
+    made = _stackable(rng, _deltarnn(rng, first), first) if machine == "deltarnn" else _edgedrnn(rng, first)
+    return Case(seed, made, first, (_compiled(others, shifts),), _compiled(cells, shifts))
+
+
+def _stackable(rng: Random, machine: DeltaRNN, cell: QuantisedCell) -> DeltaRNN:
+    """With a rate of inputs that a word of states is a multiple of."""
+    lanes = legal_shape(machine, cell, "core").state_lanes
+    return machine.with_options(
+        {"input_rate": int(one_of(rng, *(rate for rate in range(1, 7) if lanes % rate == 0)))}
+    )
+
+
+def _with_point(rng: Random, cell: QuantisedCell) -> QuantisedCell:
+    """With the point of the weights elsewhere."""
+    fraction = cell.weight_fraction_bits + int(rng.integers(-1, 2))
+    return replace(cell, weight_fraction_bits=max(0, fraction))
+
+
+def _compiled(cells: Sequence[QuantisedCell], shifts: Sequence[int]) -> tuple[DeltaCell, ...]:
+    pairs = zip(cells, shifts, strict=True)
+    return tuple(DeltaCell(f"cell{number}", *pair) for number, pair in enumerate(pairs))
+
+
+def tightest(machine: str, cells: int = 1) -> Case:
+    """Nothing waits longer than the RTL needs, states are one word, and the FIFO is short. cells: that take turns."""
     rng, sizes = np.random.default_rng(0), {"deltarnn": (1, 1), "edgedrnn": (6, 4)}[machine]
     sigmoid, tanh = stepped_table("sigmoid", 8, 4), stepped_table("tanh", 8, 4)
-    cell = weighted(
+    first = weighted(
         rng,
         "gru",
         *sizes,
@@ -71,15 +139,24 @@ def tightest(machine: str) -> Case:
         accumulator_saturates=False,
         tables=(sigmoid, tanh, tanh),
     )
-    cell = _lively(cell)
+    hidden = first.hidden
+    all_cells = [
+        _lively(first),
+        *(_lively(_with_sizes(rng, first, hidden, hidden)) for _ in range(cells - 1)),
+    ]
+    stack = _compiled(all_cells, [0] * cells) if cells > 1 else ()
+    return Case(0, _tightest_machine(machine), all_cells[0], (), stack)
+
+
+def _tightest_machine(machine: str) -> DeltaMachine:
     if machine == "deltarnn":
         rates = dict.fromkeys(("input_rate", "hidden_rate", "scheduler_rate"), 1)
         lanes = dict.fromkeys(("channel_pes", "memory_ports", "activation_lanes"), 1)
         times = {"encoder_latency_cycles": 1, "mxv_latency_cycles": 3, "activation_stages": 5}
-        return Case(0, DeltaRNN(name=machine, **rates, **lanes, **times), cell, ())
+        return DeltaRNN(name=machine, **rates, **lanes, **times)
     times = {"encoder_latency_cycles": 1, "dram_latency_cycles": 0, "mac_latency_cycles": 3}
     activation = {"activation_cycles": 7, "activation_extra_groups": 0}
-    return Case(0, EdgeDRNN(name=machine, pes=4, fifo_depth=2, **times, **activation), cell, ())
+    return EdgeDRNN(name=machine, pes=4, fifo_depth=2, **times, **activation)
 
 
 def _lively(cell: QuantisedCell) -> QuantisedCell:
@@ -180,12 +257,18 @@ def _cell(rng: Random, kind: CellKind) -> QuantisedCell:
 
 
 def _smaller(rng: Random, cell: QuantisedCell) -> QuantisedCell:
-    """Other sizes, weights, biases and thresholds; formats and tables are built in."""
+    return _with_sizes(
+        rng, cell, int(rng.integers(1, cell.inputs + 1)), int(rng.integers(1, cell.hidden + 1))
+    )
+
+
+def _with_sizes(rng: Random, cell: QuantisedCell, inputs: int, hidden: int) -> QuantisedCell:
+    """Other weights, biases and thresholds; formats and tables are built in."""
     return weighted(
         rng,
         cell.kind,
-        int(rng.integers(1, cell.inputs + 1)),
-        int(rng.integers(1, cell.hidden + 1)),
+        inputs,
+        hidden,
         activation=cell.activation,
         weight_bits=cell.weight_bits,
         weight_fraction_bits=cell.weight_fraction_bits,

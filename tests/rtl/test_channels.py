@@ -253,7 +253,7 @@ class ChannelsModel:
 def test_channels_sum_columns(seed: int, machine: str, kind: CellKind, is_smaller: bool) -> None:
     rng, case = np.random.default_rng(seed), random_case(seed, machine, kind)
     channels = Channels(legal_shape(case.machine, case.cell, "core"))
-    shape = legal_shape(case.machine, case.smaller[0] if is_smaller else case.cell, "loaded")
+    shape = legal_shape(case.machine, case.others[0] if is_smaller else case.cell, "loaded")
     columns = random_columns(rng, shape.cell, 15)
 
     async def bench(ctx: Any) -> None:
@@ -270,7 +270,7 @@ def test_channels_sum_columns(seed: int, machine: str, kind: CellKind, is_smalle
 @given(seeds, st.sampled_from(["deltarnn", "edgedrnn"]), kinds, st.integers(2, 4))
 def test_channels_keep_the_sums_of_every_cell(seed: int, machine: str, kind: CellKind, count: int) -> None:
     rng, case = np.random.default_rng(seed), random_case(seed, machine, kind, smaller=count - 1)
-    layers = [legal_shape(case.machine, cell, "core") for cell in (case.cell, *case.smaller)]
+    layers = [legal_shape(case.machine, cell, "core") for cell in (case.cell, *case.others)]
     begins = np.cumsum([0, *(layer.stored_words for layer in layers)])
     shape = replace(layers[0], others=tuple(layers[1:]))
     channels = Channels(shape)

@@ -1,7 +1,7 @@
 """The RTL of the delta machines against semantics and timeline: every bit of the outputs, every cycle of the steps.
 
 A few random machines are in every run. The long list, 300 random machines with a random cell each, those of DeltaRNN
-and EdgeDRNN with two:
+and EdgeDRNN with two, and 64 of these with cells that take turns:
 
     pytest -m slow tests/rtl/test_delta_rtl.py
 
@@ -9,7 +9,8 @@ DELTAWAVE_RTL_SEED=1000 takes others. A comparison that fails leaves its waves i
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,19 @@ from numpy.typing import NDArray
 from deltawave.errors import SimulationError
 from deltawave.kernels.cell import CellKind, CellState, QuantisedCell
 from deltawave.machines.deltarnn import semantics
-from deltawave.machines.deltarnn.rtl.simulate import CoreSimulation, model
+from deltawave.machines.deltarnn.rtl.simulate import CoreSimulation, OnACore, model
 from deltawave.rtl.simulation import random_stalls
 from rtl.cycle_table import TABLE, Compared, check_row
-from rtl.delta_cases import KINDS, Case, described, random_case, random_inputs, tightest
+from rtl.delta_cases import (
+    KINDS,
+    Case,
+    described,
+    first_of,
+    random_case,
+    random_inputs,
+    random_stack,
+    tightest,
+)
 
 EVERY_RUN_SEED = 20
 """Whose tables are small."""
@@ -32,6 +42,8 @@ STEPS = 6
 ROWS: tuple[tuple[str, CellKind], ...] = tuple(
     (machine, kind) for machine in ("deltarnn", "edgedrnn", "spartus") for kind in KINDS
 )
+STACKS_A_ROW = 8
+STACK_ROWS = [(machine, kind) for machine, kind in ROWS if machine != "spartus"]
 IN_EVERY_RUN = [row for row in ROWS if row not in (("spartus", "rnn"), ("spartus", "gru_before"))]
 
 
@@ -41,20 +53,31 @@ def seeds_of(machine: str, kind: CellKind) -> range:
     return range(first, first + MACHINES_A_ROW)
 
 
+def stack_seeds_of(machine: str, kind: CellKind) -> range:
+    """Of the long list, behind those of single cells."""
+    first = FIRST_SEED + MACHINES_A_ROW * len(ROWS) + STACKS_A_ROW * STACK_ROWS.index((machine, kind))
+    return range(first, first + STACKS_A_ROW)
+
+
 class Bench:
     """A core beside its model."""
 
     def __init__(self, case: Case, waves: Path | None = None) -> None:
-        self.case, self.machine, self.cell = case, case.machine, case.cell
-        self.core = CoreSimulation(case.machine, case.cell, waves=waves)
+        self.case, self.machine, self.runs = case, case.machine, case.runs
+        self.core = CoreSimulation(case.machine, case.runs, waves=waves)
         self.rng = np.random.default_rng(case.seed)
         self.compared = Compared(pairs=1)
 
-    def take(self, cell: QuantisedCell) -> None:
-        """Run this cell from now on."""
-        self.cell = cell
+    def take(self, runs: OnACore) -> None:
+        """Run this cell, or these cells, from now on."""
+        self.runs = runs
         self.compared.pairs += 1
-        self.core.load(cell)
+        self.core.load(runs)
+
+    @property
+    def cell(self) -> QuantisedCell:
+        """The cell, or the first of several."""
+        return first_of(self.runs)
 
     def inputs(self, steps: int = STEPS) -> NDArray[np.int64]:
         return random_inputs(self.rng, self.cell, steps)
@@ -64,7 +87,7 @@ class Bench:
         that a step waits for is stalled."""
         stalls = {name: random_stalls(self.case.seed, share, 257) for name, share in shares.items()}
         self.core.begin_stream()
-        rtl, wanted = self.core.run(xs, stalls=stalls), model(self.machine, self.cell, xs)
+        rtl, wanted = self.core.run(xs, stalls=stalls), model(self.machine, self.runs, xs)
         paced = not {"column", "w", "h"} & set(shares)
         self.compared.add(rtl, wanted, self.cell.activation.bits, paced=paced)
         same(rtl.outputs, wanted.outputs, "outputs")
@@ -94,8 +117,8 @@ def scenario(bench: Bench) -> None:
         bench.stream(bench.inputs(), column=0.8)
         bench.stream(bench.inputs(), x=0.5, h=0.5, w=0.5, column=0.5)
     stop_in_the_middle(bench)
-    for cell in bench.case.smaller:
-        bench.take(cell)
+    for runs in bench.case.others:
+        bench.take(runs)
         for _ in range(2):
             bench.stream(bench.inputs())
 
@@ -119,7 +142,7 @@ def compare(case: Case, folder: Path, asked: Callable[[Bench], None] = scenario)
     except (AssertionError, SimulationError) as failure:
         waves = folder / f"seed-{case.seed}.vcd"
         write_waves(case, waves, asked)
-        raise AssertionError(f"{case}, now {described(bench.cell)}: {failure}; waves in {waves}") from failure
+        raise AssertionError(f"{case}, now {described(bench.runs)}: {failure}; waves in {waves}") from failure
     finally:
         bench.core.close()
     return bench.compared
@@ -137,13 +160,42 @@ def test_a_random_machine(machine: str, kind: CellKind, tmp_path: Path) -> None:
     compare(random_case(EVERY_RUN_SEED + ROWS.index((machine, kind)), machine, kind, smaller=3), tmp_path)
 
 
+@pytest.mark.parametrize(("machine", "kind"), [("deltarnn", "gru"), ("edgedrnn", "lstm")])
+def test_a_random_stack(machine: str, kind: CellKind, tmp_path: Path) -> None:
+    compare(
+        random_stack(EVERY_RUN_SEED + STACK_ROWS.index((machine, kind)), machine, kind), tmp_path, in_turn
+    )
+
+
+def in_turn(bench: Bench) -> None:
+    """All that is asked of a core whose cells take turns."""
+    scenario(bench)
+    rewrite_thresholds(bench)
+
+
+def rewrite_thresholds(bench: Bench) -> None:
+    """Those of every cell, while a stream is under way and before the next one."""
+    assert isinstance(bench.runs, Sequence)
+    thetas = bench.rng.integers(0, 1 << bench.cell.activation.bits, (len(bench.runs), 2)).tolist()
+    bench.core.run(bench.inputs(1))
+    for number, pair in enumerate(thetas, start=1):
+        for name, theta in zip(("theta_x", "theta_h"), pair, strict=True):
+            bench.core.write(name if number == 1 else f"{name}_{number}", theta)
+    bench.runs = tuple(
+        replace(compiled, cell=replace(compiled.cell, theta_x=theta_x, theta_h=theta_h))
+        for compiled, (theta_x, theta_h) in zip(bench.runs, thetas, strict=True)
+    )
+    bench.stream(bench.inputs())
+
+
+@pytest.mark.parametrize("cells", [1, 3])
 @pytest.mark.parametrize("machine", ["deltarnn", "edgedrnn"])
-def test_the_tightest_machine(machine: str, tmp_path: Path) -> None:
+def test_the_tightest_machine(machine: str, cells: int, tmp_path: Path) -> None:
     def asked(bench: Bench) -> None:
         scenario(bench)
         bench.stream(bench.inputs(20), h=0.95)  # outputs of several steps wait
 
-    compare(tightest(machine), tmp_path, asked)
+    compare(tightest(machine, cells), tmp_path, asked)
 
 
 @pytest.fixture(params=[1, 2, 4, 7], ids=lambda row: "-".join(ROWS[row]), scope="module")
@@ -235,13 +287,34 @@ def test_the_documented_comparisons_are_enough_and_differ_nowhere() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("machine", "kind"), ROWS)
 def test_many_random_machines(machine: str, kind: CellKind, tmp_path: Path) -> None:
-    seeds, compared, failures = seeds_of(machine, kind), Compared(), []
-    for seed in seeds:
+    seeds = seeds_of(machine, kind)
+    compared = compare_all([random_case(seed, machine, kind) for seed in seeds], tmp_path, scenario)
+    assert compared.pairs == MACHINES_A_ROW * (1 if machine == "spartus" else 2)
+    check_seeds(f"random {kind}", machine, seeds, compared)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("machine", "kind"), STACK_ROWS)
+def test_many_random_stacks(machine: str, kind: CellKind, tmp_path: Path) -> None:
+    seeds = stack_seeds_of(machine, kind)
+    compared = compare_all([random_stack(seed, machine, kind) for seed in seeds], tmp_path, in_turn)
+    assert compared.pairs == 2 * STACKS_A_ROW
+    check_seeds(f"random stacks of {kind}", machine, seeds, compared)
+
+
+def compare_all(cases: list[Case], folder: Path, asked: Callable[[Bench], None]) -> Compared:
+    """Those that come after a failure are worth knowing, too."""
+    compared, failures = Compared(), []
+    for case in cases:
         try:
-            compared += compare(random_case(seed, machine, kind), tmp_path)
-        except AssertionError as failure:  # the others are worth knowing, too
+            compared += compare(case, folder, asked)
+        except AssertionError as failure:
             failures.append(str(failure))
     assert failures == []
-    assert compared.pairs == MACHINES_A_ROW * (1 if machine == "spartus" else 2)
+    return compared
+
+
+def check_seeds(what: str, machine: str, seeds: range, compared: Compared) -> None:
+    """The documented row, unless other seeds were taken."""
     if FIRST_SEED == 100:
-        check_row(f"random {kind}, seeds {seeds[0]} to {seeds[-1]}", f"random {machine}", compared)
+        check_row(f"{what}, seeds {seeds[0]} to {seeds[-1]}", f"random {machine}", compared)

@@ -62,10 +62,11 @@ class CoreSimulation:
         self.simulation = StreamSimulation(to_verilog(self.top, MODULE), MODULE, waves)
         self.load()
 
-    def load(self, cell: QuantisedCell | None = None) -> None:
+    def load(self, cell: OnACore | None = None) -> None:
         """Load the memories, from their beginnings, with those of a cell, which is no larger than the core's own, and
-        set the registers for it; None: the core's own, and all registers keep their values. A new stream begins."""
-        shape = self.shape if cell is None else legal_shape(self.machine, cell, MODULE)
+        set the registers for it; None: the core's own, and all registers keep their values. Where the core runs several
+        cells, as many, of the same sizes. A new stream begins."""
+        shape = self.shape if cell is None else _shape(self.machine, cell)
         self.loaded = shape
         for register, value in settings_of(shape).items() if cell else ():
             self.write(register, value)
