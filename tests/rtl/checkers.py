@@ -28,10 +28,17 @@ class ListChecker(wiring.Component):
     entries. As this holds for every entry, it holds for all.
     """
 
-    LEMMAS = {"list.written": "came", "list.taken": "left"}  # noqa: RUF012
-
-    def __init__(self, picks: int, depth: int, kind: type = ColumnList, *, has_room: bool = True) -> None:
-        self.unit, self.has_room = kind(2, depth, picks), has_room
+    def __init__(
+        self,
+        picks: int,
+        depth: int,
+        kind: type = ColumnList,
+        *,
+        has_room: bool = True,
+        register: bool = False,
+    ) -> None:
+        self.unit, self.has_room = kind(2, depth, picks, register=register), has_room
+        self.LEMMAS = {"list.written": "came", "list.taken": "behind" if register else "left"}
         pushes = {f"push{k}": In(1) for k in range(picks)}
         entries = {f"entry{k}": In(2) for k in range(picks)}
         super().__init__({**pushes, **entries, "pop": In(1), "watch": In(picks)})
@@ -44,9 +51,14 @@ class ListChecker(wiring.Component):
         came = Signal(bits)
         left = Signal(bits)
         inside = Signal(bits)
+        behind = Signal(bits, attrs={"keep": 1})
+        shown = Signal()  # with a register: there was an entry a cycle ago that was not taken
         pushed = reduce(add, pushes, Const(0))
-        pops = self.pop & (inside != 0)
+        is_there = shown if unit.register else inside != 0
+        pops = self.pop & is_there
         m.d.comb += [inside.eq(came - left), unit.pop.eq(self.pop)]
+        m.d.comb += behind.eq(left + shown)
+        m.d.sync += shown.eq(((inside - pops) != 0) & unit.register)
         m.d.sync += [came.eq(came + pushed), left.eq(left + pops)]
         for k, push in enumerate(pushes):
             m.d.comb += getattr(unit, f"push{k}").eq(push)
@@ -54,7 +66,7 @@ class ListChecker(wiring.Component):
         m.d.comb += [Assume(before | ~push) for before, push in pairwise(pushes)]
         if self.has_room:
             m.d.comb += Assume(inside + pushed <= unit.depth)
-        m.d.comb += Assert(unit.valid == (inside != 0))
+        m.d.comb += Assert(unit.valid == is_there)
         self._watch(m, pushes, came, left, pops)
         return m
 
@@ -63,7 +75,8 @@ class ListChecker(wiring.Component):
         for k, push in enumerate(pushes):
             with m.If(push & self.watch[k] & ~watching):
                 m.d.sync += [watching.eq(1), place.eq(came + k), value.eq(getattr(self, f"entry{k}"))]
-        with m.If(watching & (place == left)):
+        is_first = watching & (place == left) & self.unit.valid
+        with m.If(is_first):
             m.d.comb += Assert(self.unit.head == value)
             with m.If(pops):
                 m.d.sync += [watching.eq(0), place.eq(0), value.eq(0)]

@@ -68,13 +68,25 @@ def test_a_list_loses_doubles_and_reorders_nothing(picks: int, depth: int) -> No
 
 
 @slow
+@pytest.mark.parametrize(("picks", "depth"), [(1, 2), (2, 4)])
+def test_a_register_behind_a_list_keeps_the_order_for_16_cycles(picks: int, depth: int) -> None:
+    assert search(ListChecker(picks, depth, register=True)) is Verdict.OPEN
+
+
+@slow
+def test_a_broken_register_behind_a_list_is_found() -> None:
+    kind = broken(ColumnList, "has_one & (self.pop | ~self.valid)", "has_one")
+    assert search(ListChecker(1, 2, kind, register=True)) is Verdict.REFUTED
+
+
+@slow
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
         ("write.en.eq(offset < count)", "write.en.eq(offset <= count)"),
         ("Array(entries)[offset]", "Array(entries)[bank]"),
         ("written != taken", "written[:bits] != taken[:bits]"),
-        ("self.pop & self.valid, 1, 0", "self.pop, 1, 0"),
+        ("self.pop & has_one", "self.pop"),
     ],
 )
 def test_a_broken_list_is_found(right: str, wrong: str) -> None:

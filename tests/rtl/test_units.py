@@ -190,12 +190,13 @@ def test_a_group_leaves_picks_a_cycle(seed: int, rate: int, picks: int, bits: in
 
 
 @few
-@given(seeds, st.integers(1, 6), st.integers(1, 20))
-def test_a_list_is_a_queue(seed: int, picks: int, depth: int) -> None:
-    rng, columns = np.random.default_rng(seed), ColumnList(16, depth, picks)
+@given(seeds, st.integers(1, 6), st.integers(1, 20), st.booleans())
+def test_a_list_is_a_queue(seed: int, picks: int, depth: int, register: bool) -> None:
+    rng, columns = np.random.default_rng(seed), ColumnList(16, depth, picks, register=register)
 
     async def bench(ctx: object) -> None:
         queue: list[int] = []
+        shown = 0  # entries that were there a cycle ago, less what was taken
         for _ in range(120):
             count = int(rng.integers(0, min(picks, columns.depth - len(queue)) + 1))
             pushed, pops = rng.integers(0, 1 << 16, picks).tolist(), bool(rng.integers(2))
@@ -203,10 +204,13 @@ def test_a_list_is_a_queue(seed: int, picks: int, depth: int) -> None:
                 ctx.set(getattr(columns, f"push{k}"), k < count)
                 ctx.set(getattr(columns, f"entry{k}"), pushed[k])
             ctx.set(columns.pop, pops)
-            assert ctx.get(columns.valid) == bool(queue)
-            if queue:
+            is_there = bool(shown if register else queue)
+            assert ctx.get(columns.valid) == is_there
+            if is_there:
                 assert ctx.get(columns.head) == queue[0]
-            queue = queue[int(pops) :] + pushed[:count]
+            queue = queue[int(pops and is_there) :]
+            shown = len(queue)
+            queue += pushed[:count]
             await ctx.tick()
 
     assert columns.depth >= depth
