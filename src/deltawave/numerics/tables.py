@@ -52,6 +52,11 @@ class ActivationTable:
         return self.first + len(self.values) - 1
 
     @property
+    def bits(self) -> int:
+        """Of its widest entry, the sign included; it may be wider than the format of the others."""
+        return 1 + max(int(value if value >= 0 else ~value).bit_length() for value in self.values)
+
+    @property
     def ranges(self) -> int:
         """Entries a range-addressable table needs: runs of equal output."""
         return 1 + int(np.count_nonzero(np.diff(self.values)))

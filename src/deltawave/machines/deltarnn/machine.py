@@ -176,7 +176,7 @@ class DeltaMachine(Machine):
     writes_rtl: ClassVar[bool] = True
 
     def rtl_modules(self, program: "Program") -> Mapping[str, str]:
-        """A module for each cell: its Verilog."""
+        """A module for each core: its Verilog."""
         require("amaranth", "rtl", "writing Verilog")
         from deltawave.machines.deltarnn.rtl.hand_over import modules
 

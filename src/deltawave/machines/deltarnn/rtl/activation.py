@@ -6,7 +6,8 @@
 4  the candidate's table, or that of the LSTM's cell state
 5  the new state
 
-A machine whose pass leaves more time gets registers within these stages, too: `CUTS` says where.
+A machine whose pass leaves more time gets registers within these stages, too, and uses the multipliers of the channels:
+see `plan`.
 """
 
 from amaranth import Array, Cat, Module, Mux, Signal, Value
@@ -14,26 +15,24 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from deltawave.machines.deltarnn.rtl.arithmetic import Lookup, narrowed, round_shift
+from deltawave.machines.deltarnn.rtl.arithmetic import round_shift
+from deltawave.machines.deltarnn.rtl.datapath import C, Datapath, Lanes
+from deltawave.machines.deltarnn.rtl.multipliers import LentMultipliers, OwnMultipliers
 from deltawave.machines.deltarnn.rtl.pipeline import Pipeline, Staged, staged
+from deltawave.machines.deltarnn.rtl.plan import factor_bits, plan
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
-from deltawave.numerics import ActivationTable
-
-Lanes = list[Staged]
-"""By gate."""
-R, U, C = range(3)
-I, F, G, O = range(4)  # noqa: E741 - the field's names
 
 
 class Activation(wiring.Component):
     """The pass. begins: its first cycle. last_round: it makes the new state, else r * h. reads: the words `read` (and
     `read_second`) of the sums are read in this cycle; sums_x, sums_h: these. hidden: neurons in all; tokens: groups of
     neurons; layer: the number of the cell, where there are several. state_read: the group of h to be had in the next
-    cycle, state: that group. write: the group `made` is ready: new state, or r * h."""
+    cycle, state_data: that group. write: the group `made` is ready: new state, or r * h."""
 
     def __init__(self, shape: CoreShape, address_bits: int, word_bits: int) -> None:
         cell = shape.cell
-        self.shape = shape
+        self.shape, self.plan = shape, plan(shape)
+        self.factor_bits = factor_bits(shape)
         self.bits = cell.activation.bits
         self.token_bits = max(1, (shape.most_tokens - 1).bit_length())
         lanes = shape.activation_lanes
@@ -52,29 +51,43 @@ class Activation(wiring.Component):
                 "sums_x": In(shape.channels * shape.lanes * cell.accumulator_bits),
                 "sums_h": In(shape.lanes * cell.accumulator_bits),
                 "state_read": Out(self.token_bits),
-                "state": In(lanes * self.bits),
+                "state_data": In(lanes * self.bits),
                 "write": Out(1),
                 "write_token": Out(self.token_bits),
                 "made": Out(lanes * self.bits),
                 **({"layer": In(shape.layer_bits)} if shape.layer_bits else {}),
+                **(self._lending() if self.plan.lends else {}),
             }
         )
 
+    def _lending(self) -> dict[str, wiring.Member]:
+        """Factors for the multipliers of the channels, and their products."""
+        multipliers, (a, b) = self.shape.channels * self.shape.lanes, self.factor_bits
+        return {
+            "lend_a": Out(multipliers * a),
+            "lend_b": Out(multipliers * b),
+            "lent": In(multipliers * (a + b)),
+        }
+
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
-        self._pipeline = Pipeline(m, shape.cuts)
+        self._pipeline = pipeline = Pipeline(m, self.plan.cuts)
         phase, token, part = self._count(m)
         complete = Signal()
         m.d.comb += complete.eq(self.reads & (phase == shape.turns - 1))
         self._valid, self._token = staged([complete], 0), staged([token], 0)
         gates = self._sums(m, phase, part)
-        kinds = {"gru": self._gru, "gru_before": self._gru_before, "lstm": self._lstm, "rnn": self._rnn}
-        self._write(m, kinds[shape.kind](m, gates))
+        if not self.plan.lends:
+            self._write(m, Datapath(m, shape, pipeline, OwnMultipliers(pipeline), self).made(gates))
+            return m
+        multipliers = LentMultipliers(pipeline, shape, self.factor_bits, self.lent)
+        self._write(m, Datapath(m, shape, pipeline, multipliers, self).made(gates))
+        multipliers.drive(m, phase, self.lend_a, self.lend_b)
         return m
 
     def _count(self, m: Module) -> tuple[Value, Value, Value]:
         """Which words are read: those of a group of neurons, gate after gate; phase, group, and part of the words."""
-        shape, starts_later = self.shape, "start" in self.shape.cuts
+        shape, starts_later = self.shape, "start" in self.plan.cuts
         per_word = shape.lanes // shape.activation_lanes
         reading = Signal()
         phase = Signal(range(max(2, shape.activation_interval_cycles)))
@@ -152,109 +165,30 @@ class Activation(wiring.Component):
         m.d.comb += chosen.eq(Array(choices)[self.layer])
         return chosen
 
-    def _lookup(self, m: Module, table: ActivationTable, values: Staged, name: str, cut: str) -> Staged:
-        """Values through a table, a stage later."""
-        lookup, pipeline = Lookup(table), self._pipeline
-        index = pipeline.each(f"{name}_index", lambda at, value: lookup.index(m, value, at), values)
-        index = pipeline.cut(index, cut)
-        found = [lookup.read(m, value, f"{name}{lane}") for lane, value in enumerate(index.lanes)]
-        return staged(found, index.stage + 1)
-
-    def _gates(self, m: Module, gates: Lanes, **places: int) -> Lanes:
-        """Gates by name and place, through their table."""
-        table = self.shape.cell.gate
-        return [self._lookup(m, table, gates[place], name, "gate") for name, place in places.items()]
-
-    def _state(self, stage: int) -> Staged:
-        """The state of the neurons that are in a stage."""
-        reads = stage - 1 - ("state" in self.shape.cuts)
+    def state(self, stage: int) -> Staged:
+        """h of the neurons in a stage."""
+        reads = stage - 1 - ("state" in self.plan.cuts)
         m, token = self._pipeline.m, self._pipeline.at(self._token, reads, "token").lanes[0]
         m.d.comb += self.state_read.eq(token)
         read = (
-            self.state.word_select(lane, self.bits).as_signed() for lane in range(self.shape.activation_lanes)
+            self.state_data.word_select(lane, self.bits).as_signed()
+            for lane in range(self.shape.activation_lanes)
         )
         return self._pipeline.cut(staged(read, reads + 1), "state")
 
-    def _products(self, cut: str, **factors: tuple[Staged, Staged]) -> Lanes:
-        """Products by name."""
-        pipeline = self._pipeline
-        return [
-            pipeline.cut(pipeline.each(name, lambda at, a, b: a * b, *pair), cut)
-            for name, pair in factors.items()
-        ]
-
-    def _updated(self, m: Module, u: Staged, c: Staged, h: Staged) -> Staged:
-        """(1 - u) * c + u * h, each product rounded."""
-        number = self.shape.cell.activation
-        fraction = number.fraction_bits
-        rest = self._pipeline.each("rest", lambda at, u: (1 << fraction) - u, u)
-        fresh, old = self._products("update", fresh=(rest, c), old=(u, h))
-
-        def new(at: str, fresh: Value, old: Value) -> Value:
-            rounded = [round_shift(m, v, fraction, f"{at}_{n}") for v, n in ((fresh, "fresh"), (old, "old"))]
-            return narrowed(m, rounded[0] + rounded[1], number, at)
-
-        return self._pipeline.each("h", new, fresh, old)
-
-    def _rounded_product(self, m: Module, product: Staged, name: str) -> Staged:
-        """A product as an activation."""
-        number = self.shape.cell.activation
-        return self._pipeline.each(
-            name,
-            lambda at, value: narrowed(
-                m, round_shift(m, value, number.fraction_bits, f"{at}_rounded"), number, at
-            ),
-            product,
-        )
-
-    def _gru(self, m: Module, gates: Lanes) -> Staged:
-        cell, pipeline = self.shape.cell, self._pipeline
-        fraction = cell.activation.fraction_bits
-        r, u = self._gates(m, gates, r=R, u=U)
-        (reset,) = self._products("product", reset=(r, gates[3]))
-        total = pipeline.each(
-            "total", lambda at, reset, x: narrowed(m, reset + x, cell.accumulator, at), reset, gates[C]
-        )
-        total = pipeline.cut(total, "total")
-        sums = pipeline.each("candidate_sum", lambda at, value: round_shift(m, value, fraction, at), total)
-        c = self._lookup(m, cell.candidate, pipeline.kept(sums, "candidate_sum"), "c", "candidate")
-        return self._updated(m, u, c, self._state(c.stage))
-
-    def _gru_before(self, m: Module, gates: Lanes) -> Staged:
-        r, u = self._gates(m, gates, r=R, u=U)
-        c = self._lookup(m, self.shape.cell.candidate, gates[C], "c", "gate")
-        h = self._state(c.stage + 1)
-        new = self._updated(m, u, c, h)
-        (product,) = self._products("update", reset=(r, h))
-        reset = self._rounded_product(m, product, "rh")
-        return self._pipeline.each(
-            "new", lambda at, h, rh: Mux(self.last_round, h.as_unsigned(), rh.as_unsigned()), new, reset
-        )
-
-    def _lstm(self, m: Module, gates: Lanes) -> Staged:
-        cell, pipeline = self.shape.cell, self._pipeline
-        i, f, o = self._gates(m, gates, i=I, f=F, o=O)
-        g = self._lookup(m, cell.candidate, gates[G], "g", "gate")
-        new_part, old_part = self._products("product", new=(i, g), old=(f, self._cell_state(m, f.stage)))
-        total = pipeline.each("total", lambda at, new, old: new + old, new_part, old_part)
-        new = self._rounded_product(m, pipeline.cut(total, "total"), "c")
-        self._keep_cell_state(m, new)
-        out = self._lookup(m, cell.output, pipeline.kept(new, "c"), "out", "candidate")
-        (product,) = self._products("update", product=(o, out))
-        return self._rounded_product(m, product, "h")
-
-    def _cell_state(self, m: Module, stage: int) -> Staged:
+    def cell_state(self, stage: int) -> Staged:
         """The LSTM's cell state of the neurons in a stage."""
         lanes, depth = range(self.shape.activation_lanes), self.shape.for_layers(self.shape.most_tokens)
         memory = Memory(shape=len(lanes) * self.bits, depth=depth, init=[])
-        m.submodules.cell_state = self._cells = memory
-        read = memory.read_port()
-        m.d.comb += read.addr.eq(self._in_layer(self._pipeline.at(self._token, stage - 1, "token").lanes[0]))
+        self._pipeline.m.submodules.cell_state = self._cells = memory
+        read, (token, _) = memory.read_port(), self._at(stage - 1)
+        self._pipeline.m.d.comb += read.addr.eq(self._in_layer(token))
         return staged((read.data.word_select(lane, self.bits).as_signed() for lane in lanes), stage)
 
-    def _keep_cell_state(self, m: Module, new: Staged) -> None:
+    def keep_cell_state(self, new: Staged) -> None:
+        """The new one, or zero when a stream begins."""
         write, (token, valid) = self._cells.write_port(), self._at(new.stage)
-        m.d.comb += [
+        self._pipeline.m.d.comb += [
             write.addr.eq(self._in_layer(Mux(self.clear, self.clear_token, token))),
             write.data.eq(Mux(self.clear, 0, Cat(*new.lanes))),
             write.en.eq(self.clear | valid),
@@ -262,12 +196,8 @@ class Activation(wiring.Component):
 
     def _in_layer(self, token: Value) -> Value:
         """The place of a cell's group of neurons in a memory."""
-        return Cat(token[: self.token_bits], self.layer) if self.shape.layer_bits else token
-
-    def _rnn(self, m: Module, gates: Lanes) -> Staged:
-        number = self.shape.cell.activation
-        c = self._lookup(m, self.shape.cell.candidate, gates[0], "c", "gate")
-        return self._pipeline.each("h", lambda at, value: narrowed(m, value, number, at), c)
+        bits = self.shape.place_bits(self.shape.most_tokens)
+        return Cat(token[:bits], self.layer) if self.shape.layer_bits else token
 
     def _at(self, stage: int) -> tuple[Value, Value]:
         """The group of neurons in a stage, and whether there is one."""

@@ -13,17 +13,20 @@ from deltawave.rtl.shared import shared
 
 def round_shift(m: Module, value: Value, shift: int, name: str) -> Signal:
     """value / 2**shift to nearest, ties to even; a negative shift multiplies."""
-    width = max(len(value), shift) + 1
+    rounded = Signal(signed(rounded_bits(len(value), shift)), name=name)
     if shift <= 0:
-        shifted = Signal(signed(len(value) - shift), name=name)
-        m.d.comb += shifted.eq(value << -shift)
-        return shifted
-    wide = Signal(signed(width), name=f"{name}_half")
-    rounded = Signal(signed(max(2, width - shift)), name=name)
+        m.d.comb += rounded.eq(value << -shift)
+        return rounded
+    wide = Signal(signed(max(len(value), shift) + 1), name=f"{name}_half")
     half_less_one = (1 << (shift - 1)) - 1
     odd = value.as_unsigned()[shift] if shift < len(value) else value.as_unsigned()[-1]
     m.d.comb += [wide.eq(value + half_less_one + odd), rounded.eq(wide >> shift)]
     return rounded
+
+
+def rounded_bits(bits: int, shift: int) -> int:
+    """Width of a rounded value of so many bits."""
+    return bits - shift if shift <= 0 else max(2, max(bits, shift) + 1 - shift)
 
 
 def narrowed(m: Module, value: Value, number: Fixed, name: str) -> Signal:

@@ -23,12 +23,14 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """A core and the streams that it is checked with."""
+    """A core, the names of the cells that it runs one after the other, and the streams that it is checked with, each
+    as it goes through all of its cells."""
 
     machine: DeltaMachine
     shape: CoreShape
+    cells: Sequence[str]
     top: Top
-    streams: Sequence[CellStream]
+    streams: Sequence[Sequence[CellStream]]
 
     def files(self) -> Mapping[str, str]:
         """The bench and all that it reads, by path."""
@@ -38,7 +40,7 @@ class Bench:
             "vectors/x.hex": hex_lines(self._x_beats, self.top.core.bits),
             "vectors/h.hex": hex_lines(self._h_beats, self.top.core.bits),
             "vectors/step_cycles.hex": hex_numbers(cycles, 32),
-            "vectors/streams.hex": hex_numbers([len(stream.xs) for stream in self.streams], 32),
+            "vectors/streams.hex": hex_numbers(self._steps, 32),
             "memories/load.hex": hex_numbers(self._load, BEAT_BITS + 4),
             **self._columns(),
         }
@@ -56,15 +58,16 @@ class Bench:
 
     def _defines(self) -> dict[str, object]:
         shape, offsets = self.shape, {r.name: r.offset for r in registers(self.shape, self.top.core)}
-        steps = sum(len(stream.xs) for stream in self.streams)
+        steps = sum(self._steps)
         return {
             "CORE": shape.name,
+            "ADDRESS_BITS": len(self.top.axil_awaddr),
             "HALF_PERIOD_NS": f"{0.5e9 / self.machine.clock_hz:g}",
             "X_BITS": shape.input_rate * self.top.core.bits,
             "H_BITS": shape.hidden_rate * self.top.core.bits,
             "SELECT_BITS": len(self.top.load_select),
-            "X_BEATS": shape.groups(0),
-            "H_BEATS": shape.groups(1),
+            "X_BEATS": self._beats_x,
+            "H_BEATS": self._beats_h,
             "LOAD_BEATS": len(self._load),
             "STEPS": steps,
             "STREAMS": len(self.streams),
@@ -75,7 +78,7 @@ class Bench:
         }
 
     def _limit_cycles(self, steps: int) -> int:
-        beats = self.shape.groups(0) + self.shape.groups(1)
+        beats = self._beats_x + self._beats_h
         cycles = sum(int(cycles.sum()) for cycles in self._step_cycles)
         return SLACK_CYCLES * (1 + len(self.streams)) + 2 * (len(self._load) + cycles + steps * beats)
 
@@ -116,20 +119,30 @@ class Bench:
         )
 
     @property
+    def _beats_x(self) -> int:
+        """Of the inputs of the first cell."""
+        return self.shape.groups(0)
+
+    @property
+    def _beats_h(self) -> int:
+        """Of the states of the last cell."""
+        return self.shape.layers[-1].groups(1)
+
+    @property
+    def _steps(self) -> list[int]:
+        """Of each stream."""
+        return [len(first.xs) for first, *_ in self.streams]
+
+    @property
     def _step_cycles(self) -> list[Integers]:
-        return [expected(self.machine, self.shape.cell, stream).step_cycles for stream in self.streams]
+        return [expected(self.machine, self.shape, stream).step_cycles for stream in self.streams]
 
     @property
     def _x_beats(self) -> Integers:
-        return np.concatenate(
-            [in_lanes(stream.xs, self.shape.input_rate, self.shape.groups(0)) for stream in self.streams]
-        )
+        beats = [in_lanes(first.xs, self.shape.input_rate, self._beats_x) for first, *_ in self.streams]
+        return np.concatenate(beats)
 
     @property
     def _h_beats(self) -> Integers:
-        return np.concatenate(
-            [
-                in_lanes(stream.outputs, self.shape.hidden_rate, self.shape.groups(1))
-                for stream in self.streams
-            ]
-        )
+        beats = [in_lanes(last.outputs, self.shape.hidden_rate, self._beats_h) for *_, last in self.streams]
+        return np.concatenate(beats)

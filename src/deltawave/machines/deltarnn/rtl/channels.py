@@ -23,12 +23,13 @@ class Channels(wiring.Component):
     cycle; begin: the first of them in the memory of weights. layer: the number of the cell, where there are several.
     read: which words of the memories an activation reads, if `reads`; read_x, read_h: these words, the
     candidate's sum over h apart. load: words into the weight memory (0), the bias (1) and the candidate's second bias
-    (2), one after the other; rewind: from their beginnings again. begins: this column is begun in this cycle. idle:
-    nothing is under way; all sums are there."""
+    (2), one after the other; rewind: from their beginnings again. lent_bits: of the factors for which the multipliers
+    are lent while `lends`: lend_a, lend_b; lent: their products, a cycle later. begins: this column is begun in this
+    cycle. idle: nothing is under way; all sums are there."""
 
-    def __init__(self, shape: CoreShape) -> None:
+    def __init__(self, shape: CoreShape, lent_bits: tuple[int, int] | None = None) -> None:
         cell = shape.cell
-        self.shape = shape
+        self.shape, self.lent_bits = shape, lent_bits
         self.width = shape.channels * shape.lanes
         self.sum_bits = cell.accumulator_bits
         self.word_bits = max(1, (shape.most_words - 1).bit_length())
@@ -58,6 +59,10 @@ class Channels(wiring.Component):
             members |= {"begin": In(self.begin_bits)}
         if shape.layer_bits:
             members |= {"layer": In(shape.layer_bits)}
+        if lent_bits:
+            a, b = lent_bits
+            factors = {"lend_a": In(self.width * a), "lend_b": In(self.width * b)}
+            members |= {"lends": In(1), **factors, "lent": Out(self.width * (a + b))}
         super().__init__(members)
 
     @property
@@ -138,9 +143,11 @@ class Channels(wiring.Component):
         """All lanes, channel after channel, and what is read of them."""
         bits = self.shape.cell.weight_bits
         lanes = [
-            shared(m, f"lane{number}", Lane, self.shape, self._is_second(number))
+            shared(m, f"lane{number}", Lane, self.shape, self._is_second(number), self.lent_bits)
             for number in range(self.width)
         ]
+        if self.lent_bits:
+            self._lend(m, lanes, *self.lent_bits)
         for number, lane in enumerate(lanes):
             m.d.comb += [lane.weight.eq(weights.word_select(number, bits)), lane.delta.eq(delta)]
         m.d.comb += [
@@ -149,10 +156,22 @@ class Channels(wiring.Component):
         ]
         return lanes
 
+    def _lend(self, m: Module, lanes: list[Any], a_bits: int, b_bits: int) -> None:
+        """The multipliers for whatever factors there are."""
+        drive(m, lanes, "lends", self.lends)
+        for number, lane in enumerate(lanes):
+            m.d.comb += [
+                lane.a.eq(self.lend_a.word_select(number, a_bits)),
+                lane.b.eq(self.lend_b.word_select(number, b_bits)),
+            ]
+        m.d.comb += self.lent.eq(Cat(lane.product for lane in lanes))
+
     def _grow(self, m: Module, lanes: list[Any], issue: Value, at: Value, source: Value) -> None:
         """The sums of a word are read, added to and written in one cycle, or become the bias."""
         shape, cycles = self.shape, 1 + product_cycles(self.shape)
-        memory = LoadedMemory(self.width * self.sum_bits, shape.for_layers(shape.turns * shape.most_words))
+        memory = LoadedMemory(
+            self.width * self.sum_bits, shape.for_layers(shape.turns * shape.most_words), BLOCK_BITS
+        )
         bias = read_loaded(m, "bias", memory, self._in_layer(self.clear_word), self, LOAD_BIAS)
         adds, word = delayed(m, issue, cycles, "adds"), delayed(m, at, cycles, "word")
         starts, start_word = delayed(m, self.clear, 1, "starts"), delayed(m, self.clear_word, 1, "start_word")
@@ -170,22 +189,24 @@ class Channels(wiring.Component):
     ) -> None:
         """The same for the candidate's sums over h, while those over x stay as they are."""
         shape, first = self.shape, self._first_candidate
-        memory = LoadedMemory(shape.lanes * self.sum_bits, shape.for_layers(shape.most_words))
-        cleared = self._in_layer(self.clear_word - first, self.word_bits)
+        memory = LoadedMemory(shape.lanes * self.sum_bits, shape.for_layers(shape.most_words), BLOCK_BITS)
+        cleared = self._in_layer(self.clear_word - first, self.shape.most_words)
         bias = read_loaded(m, "second_bias", memory, cleared, self, LOAD_SECOND_BIAS)
         drive(m, lanes, "to_second", to_second)
         read_at, write_at = (
             Mux(self.reads, self.read_second, word - first),
             Mux(starts, start_word, word) - first,
         )
-        drive(m, lanes, "second.read_at", self._in_layer(read_at, self.word_bits))
-        drive(m, lanes, "second.write_at", self._in_layer(write_at, self.word_bits))
+        drive(m, lanes, "second.read_at", self._in_layer(read_at, shape.most_words))
+        drive(m, lanes, "second.write_at", self._in_layer(write_at, shape.most_words))
         drive(m, lanes, "second.starts", starts & self._is_candidate(start_word))
         start_from(m, lanes, "second.start", bias)
 
-    def _in_layer(self, word: Value, bits: int | None = None) -> Value:
-        """The place of a cell's word in a memory."""
-        return Cat(word[: bits or self.address_bits], self.layer) if self.shape.layer_bits else word
+    def _in_layer(self, word: Value, words: int = 0) -> Value:
+        """The place of one of a cell's words, which are as many as its sums if it is not said."""
+        shape = self.shape
+        bits = shape.place_bits(words or shape.turns * shape.most_words)
+        return Cat(word[:bits], self.layer) if shape.layer_bits else word
 
     def _is_second(self, number: int) -> bool:
         """Whether a lane keeps the candidate's sums over h, too."""

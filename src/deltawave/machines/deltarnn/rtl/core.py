@@ -5,6 +5,8 @@ elements is compared, its last one that of its last pass. The next step begins i
 there; they may come in while a step is under way, and the outputs of the last two steps may wait to be taken.
 """
 
+from dataclasses import replace
+
 from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
@@ -15,6 +17,7 @@ from deltawave.machines.deltarnn.rtl.arithmetic import divided, narrowed, round_
 from deltawave.machines.deltarnn.rtl.channels import Channels
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.delay import delayed
+from deltawave.machines.deltarnn.rtl.plan import factor_bits, plan
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 
@@ -88,7 +91,8 @@ class Core(wiring.Component):
     """Whether the places where columns begin are settings."""
 
     def _channels(self) -> Channels:
-        return Channels(self.shape)
+        found = plan(self.shape)
+        return Channels(self.shape, factor_bits(self.shape) if found.lends else None)
 
     def _paths(self) -> list[PathShape]:
         shape, second = self.shape, ((RH,),) if self.shape.sources == 3 else ()
@@ -194,7 +198,7 @@ class Core(wiring.Component):
 
     def _in_layer(self, word: Value, depth: int, layer: Value | None = None) -> Value:
         """The place of a cell's word in a memory."""
-        bits = (depth - 1).bit_length()
+        bits = self.shape.place_bits(depth)
         return Cat(word[:bits], self.layer if layer is None else layer) if self.shape.layer_bits else word
 
     def _clear_all(self, m: Module) -> None:
@@ -268,6 +272,13 @@ class Core(wiring.Component):
             activation.sums_x.eq(self.channels.read_x),
             activation.sums_h.eq(self.channels.read_h),
         ]
+        if activation.plan.lends:
+            m.d.comb += [
+                self.channels.lends.eq(self.passing),
+                self.channels.lend_a.eq(activation.lend_a),
+                self.channels.lend_b.eq(activation.lend_b),
+                activation.lent.eq(self.channels.lent),
+            ]
 
     def _state_memory(self, m: Module, name: str, is_made: Value) -> tuple[Memory, WritePort, ReadPort]:
         """States that an activation pass makes and a scan reads."""
@@ -293,7 +304,7 @@ class Core(wiring.Component):
         kept = delayed(m, part, 1, "updated_part")
         m.d.comb += [
             update.addr.eq(self._in_layer(word, self.state_depth)),
-            activation.state.eq(update.data.word_select(kept, self.shape.activation_lanes * self.bits)),
+            activation.state_data.eq(update.data.word_select(kept, self.shape.activation_lanes * self.bits)),
         ]
 
     def _scan(self, m: Module) -> None:
@@ -407,7 +418,7 @@ class Core(wiring.Component):
         shifts = [layer.input_shift for layer in self.shape.layers]
         if not any(shifts[1:]):
             return state
-        number, elements = self.shape.cell.activation, []
+        number, elements = replace(self.shape.cell.activation, overflow="saturate"), []
         for lane in range(len(state) // self.bits):
             value = state.word_select(lane, self.bits).as_signed()
             choices = [

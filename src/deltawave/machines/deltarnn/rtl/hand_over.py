@@ -1,10 +1,13 @@
 """Everything a hardware engineer needs for the cells of a program: Verilog, memory images, test benches, constraints.
 
-Each cell has a folder of its own, named like its module; a README says how to use them.
+Each core has a folder of its own, named like its module, which is named after the first cell that it runs; a README
+says how to use them.
 """
 
+import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from io import StringIO
 
 import numpy as np
 
@@ -12,7 +15,7 @@ from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.machine import DeltaMachine
 from deltawave.machines.deltarnn.rtl.bench import Bench
 from deltawave.machines.deltarnn.rtl.constraints import constraints
-from deltawave.machines.deltarnn.rtl.design import legal_shape
+from deltawave.machines.deltarnn.rtl.design import cores, stacked_shape
 from deltawave.machines.deltarnn.rtl.readme import readme
 from deltawave.machines.deltarnn.rtl.record import record
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
@@ -35,9 +38,11 @@ def files(program: Program, data: Data) -> Mapping[str, bytes]:
     machine = program.machine
     assert isinstance(machine, DeltaMachine)
     designs, streams = shapes(program), record(program, data)
-    found, benches = {}, {}
-    for name, shape in designs.items():
-        benches[name] = bench = Bench(machine, shape, Top(shape), streams[name])
+    found, benches = {}, []
+    for names, shape in designs.items():
+        through_all = list(zip(*(streams[name] for name in names), strict=True))
+        bench = Bench(machine, shape, names, Top(shape), through_all)
+        benches.append(bench)
         texts = {f"{shape.name}.v": QUIET + to_verilog(bench.top, shape.name), **_texts(bench)}
         contents = {**{path: text.encode() for path, text in texts.items()}, **_binaries(bench)}
         found.update({f"{shape.name}/{path}": some for path, some in contents.items()})
@@ -49,17 +54,19 @@ def modules(program: Program) -> Mapping[str, str]:
     return {shape.name: QUIET + to_verilog(Top(shape), shape.name) for shape in shapes(program).values()}
 
 
-def shapes(program: Program) -> Mapping[str, CoreShape]:
-    """The design of each cell, by the cell's name. Raises OptionError."""
+def shapes(program: Program) -> Mapping[tuple[str, ...], CoreShape]:
+    """The design of each core, by the names of its cells. Raises OptionError."""
     machine = program.machine
     assert isinstance(machine, DeltaMachine)
-    names = module_names(program.cells)
+    stacks = cores(program)
+    modules = module_names([names[0] for names in stacks])
+    cells = {name: delta_cell(cell) for name, cell in program.cells.items()}
     return {
-        name: legal_shape(machine, delta_cell(cell).cell, names[name]) for name, cell in program.cells.items()
+        names: stacked_shape(machine, [cells[name] for name in names], modules[names[0]]) for names in stacks
     }
 
 
-def module_names(cells: Mapping[str, object]) -> dict[str, str]:
+def module_names(cells: Collection[str]) -> dict[str, str]:
     """A module for each cell: its name as an identifier of Verilog, no keyword, no two alike."""
     names: dict[str, str] = {}
     for cell in cells:
@@ -94,14 +101,17 @@ def _column_table(bench: Bench) -> str:
     """Where each column is in columns.bin."""
     words, counts, cycles, _ = bench.streamed
     word_bytes = packed(words[:1], bench.shape.cell.weight_bits).shape[1]
-    lines = ["column,vector,element,first_byte,words,cycles"]
-    elements = [element for size in _sizes(bench.shape) for element in range(size)]
-    vectors = [VECTORS[source] for source, size in enumerate(_sizes(bench.shape)) for _ in range(size)]
-    first = (np.cumsum(counts) - counts) * word_bytes
-    rows = zip(vectors, elements, first, counts, cycles, strict=True)
-    lines += [",".join(map(str, (column, *row))) for column, row in enumerate(rows)]
-    return "\n".join(lines) + "\n"
+    first, table = (np.cumsum(counts) - counts) * word_bytes, StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("column", "cell", "vector", "element", "first_byte", "words", "cycles"))
+    rows = zip(_columns(bench), first, counts, cycles, strict=True)
+    writer.writerows((column, *whose, *row) for column, (whose, *row) in enumerate(rows))
+    return table.getvalue()
 
 
-def _sizes(shape: CoreShape) -> Iterator[int]:
-    yield from (shape.cell.inputs, *(shape.cell.hidden for _ in range(1, shape.sources)))
+def _columns(bench: Bench) -> Iterator[tuple[str, str, int]]:
+    """Cell, vector and element of each column, in the order of their numbers."""
+    for name, layer in zip(bench.cells, bench.shape.layers, strict=True):
+        sizes = (layer.cell.inputs, *[layer.cell.hidden] * (layer.sources - 1))
+        for vector, size in zip(VECTORS, sizes, strict=False):
+            yield from ((name, vector, element) for element in range(size))

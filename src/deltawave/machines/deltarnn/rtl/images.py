@@ -60,24 +60,34 @@ def second_bias_words(shape: CoreShape) -> Words:
 
 def images(shape: CoreShape) -> tuple[Image, ...]:
     """Everything that is loaded."""
-    cell = shape.cell
-    weights = Image("weights", LOAD_WEIGHTS, _in_rows(column_words(shape)), cell.weight_bits)
-    bias = Image("bias", LOAD_BIAS, bias_words(shape), cell.accumulator_bits)
-    second = (
-        [Image("second_bias", LOAD_SECOND_BIAS, second_bias_words(shape), cell.accumulator_bits)]
-        if shape.kind == "gru"
-        else []
-    )
-    return (*([] if shape.streams_weights else [weights]), bias, *second)
+    bits, most = shape.cell.accumulator_bits, shape.most_words
+    bias = _for_layers(shape, [bias_words(layer) for layer in shape.layers], shape.turns * most)
+    found = [Image("bias", LOAD_BIAS, bias, bits)]
+    if not shape.streams_weights:
+        weights = _in_rows([words for layer in shape.layers for words in column_words(layer)])
+        found.insert(0, Image("weights", LOAD_WEIGHTS, weights, shape.cell.weight_bits))
+    if shape.kind == "gru":
+        second = _for_layers(shape, [second_bias_words(layer) for layer in shape.layers], most)
+        found.append(Image("second_bias", LOAD_SECOND_BIAS, second, bits))
+    return tuple(found)
+
+
+def _for_layers(shape: CoreShape, words: list[Words], most: int) -> Words:
+    """The words of all cells, each filled up to the places that a cell has."""
+    if len(words) == 1:
+        return words[0]
+    places = shape.for_layers(most) // len(words)
+    return np.concatenate([np.pad(some, ((0, places - len(some)), (0, 0))) for some in words])
 
 
 def streamed_columns(machine: EdgeDRNN, shape: CoreShape) -> tuple[Words, Words, Words, int]:
     """For a memory that weights stream from: all words, [words, lanes]; by column how many, and the cycles they take;
     the cycles from a request to its first word."""
-    columns = column_words(shape)
+    columns = [words for layer in shape.layers for words in column_words(layer)]
+    cycles = np.concatenate([column_cycles(machine, layer.cell) for layer in shape.layers])
     counts = np.concatenate([np.full(len(some), some.shape[1]) for some in columns])
     latency = shape.encoder_latency_cycles - 1  # the request leaves the core a cycle after the value
-    return _in_rows(columns), counts, column_cycles(machine, shape.cell), latency
+    return _in_rows(columns), counts, cycles, latency
 
 
 def _in_rows(columns: list[Words]) -> Words:

@@ -31,11 +31,12 @@ def sums_port(depth: int, bits: int) -> wiring.Signature:
 class Lane(wiring.Component):
     """weight, delta: their product is added `product_cycles` later, if it `adds` then. sums: of all gates of the
     channel, by word; second: of a GRU's candidate over h, where `has_second`, to which a product is added, instead, if
-    it goes `to_second`."""
+    it goes `to_second`. lent_bits: of factors a, b for which the multiplier is lent, if `lends`; product: theirs, a
+    cycle later."""
 
-    def __init__(self, shape: CoreShape, has_second: bool) -> None:
+    def __init__(self, shape: CoreShape, has_second: bool, lent_bits: tuple[int, int] | None = None) -> None:
         cell = shape.cell
-        self.shape, self.has_second = shape, has_second
+        self.shape, self.has_second, self.lent_bits = shape, has_second, lent_bits
         words = {"sums": shape.turns * shape.most_words, "second": shape.most_words}
         self.depths = {name: shape.for_layers(depth) for name, depth in words.items()}
         sums, second = (In(sums_port(depth, cell.accumulator_bits)) for depth in self.depths.values())
@@ -46,12 +47,13 @@ class Lane(wiring.Component):
                 "adds": In(1),
                 "sums": sums,
                 **({"to_second": In(1), "second": second} if has_second else {}),
+                **(_lending(*lent_bits) if lent_bits else {}),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        product = delayed(m, self.weight * self.delta, product_cycles(self.shape), "product")
+        product = delayed(m, self._product(m), product_cycles(self.shape) - 1, "product")
         if not self.has_second:
             self._keep(m, "sums", self.adds, self._after(m, self.sums.sum, product))
             return m
@@ -61,6 +63,19 @@ class Lane(wiring.Component):
         self._keep(m, "sums", self.adds & ~self.to_second, after)
         self._keep(m, "second", self.adds & self.to_second, after)
         return m
+
+    def _product(self, m: Module) -> Value:
+        """Of weight and delta, or of the factors that the multiplier is lent for, a cycle later."""
+        if not self.lent_bits:
+            return delayed(m, self.weight * self.delta, 1, "product_1")
+        factors = (Mux(self.lends, self.a, self.weight), Mux(self.lends, self.b, self.delta))
+        left, right = (
+            Signal(signed(bits), name=name) for bits, name in zip(self.lent_bits, "ab", strict=True)
+        )
+        m.d.comb += [left.eq(factors[0]), right.eq(factors[1])]
+        product = delayed(m, left * right, 1, "product_1")
+        m.d.comb += self.product.eq(product)
+        return product[: len(self.weight) + len(self.delta)].as_signed()
 
     def _after(self, m: Module, before: Value, product: Value) -> Signal:
         """The sum with the product."""
@@ -80,6 +95,15 @@ class Lane(wiring.Component):
             write.data.eq(Mux(port.starts, port.start, after)),
             write.en.eq(adds | port.starts),
         ]
+
+
+def _lending(a_bits: int, b_bits: int) -> dict[str, wiring.Member]:
+    return {
+        "lends": In(1),
+        "a": In(signed(a_bits)),
+        "b": In(signed(b_bits)),
+        "product": Out(signed(a_bits + b_bits)),
+    }
 
 
 def product_cycles(shape: CoreShape) -> int:

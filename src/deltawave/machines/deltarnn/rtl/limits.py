@@ -12,6 +12,16 @@ MOST_ELEMENTS = (1 << 16) - 1
 MOST_COLUMNS = (1 << 17) - 1
 
 
+def check_stack(machine: DeltaMachine, shape: CoreShape) -> None:
+    """Raise OptionError, naming the size, for cells that are together too large."""
+    columns = sum(layer.cell.columns for layer in shape.layers)
+    if columns > MOST_COLUMNS:
+        raise OptionError(
+            f"{machine.name}: {columns} columns of {len(shape.layers)} cells on one core; the RTL is written for up to "
+            f"{MOST_COLUMNS}"
+        )
+
+
 def check_limits(machine: DeltaMachine, shape: CoreShape) -> None:
     """Raise OptionError, naming the size, for a design that is too large."""
     column_words = max(shape.column_words(source) for source in range(shape.sources))

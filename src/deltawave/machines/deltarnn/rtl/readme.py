@@ -1,6 +1,6 @@
 """The README of a hand-over: how to load, set, run, simulate and synthesise what is in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from amaranth.hdl import Shape
@@ -10,7 +10,7 @@ from deltawave.machines.deltarnn.compiled import delta_cell
 from deltawave.machines.deltarnn.rtl.bench import Bench
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
-from deltawave.machines.deltarnn.rtl.top import MEANINGS, Top, registers, settings_of
+from deltawave.machines.deltarnn.rtl.top import MEANINGS, Top, registers, setting, settings_of
 from deltawave.machines.program import Program
 from deltawave.numerics import Fixed
 
@@ -25,11 +25,11 @@ PORTS = {
     "h_": "AXI4-Stream master: outputs, signed, element 0 in the lowest bits of the first beat; h_last is tlast",
     "step_": "step_done is high in the last cycle of a step; step_cycles says then how many it took",
 }
-CELL = """
+CORE = """
 ## {module}
 
 {what}
-
+{turns}
 | stream | elements | format | beats | elements a beat |
 |---|---|---|---|---|
 {streams}
@@ -48,6 +48,15 @@ CELL = """
 
 {layout}
 """
+TURNS = """
+In every step the cells take turns, in this order. Each is fed the states that the one before has just made, divided as
+the table says, rounded to the nearest, ties to even, and saturated; those of the last one go out. A step ends with the
+last one's turn, and `clear` begins a new stream in all of them. Registers of the second cell end in _2, and so on.
+
+| cell | | inputs | neurons | fed states are divided by |{memories}
+|---|---|---|---|---|{lines}
+{rows}
+"""
 STREAMED = """Weights stream in. The core asks for columns by number on `column`; on `w` it wants their words, {bits}
 bits each, lane 0 in the lowest bits, in the same order. `memories/columns.bin` holds all columns, a word in {bytes}
 bytes, little-endian; `memories/columns.csv` says where each begins, how many words it has, and how many cycles the
@@ -57,7 +66,7 @@ cycles after the request was taken; with a slower one the core waits. `columns.h
 """
 DENSE = """A word of the weight memory holds a weight for every lane of every channel, channel 0 and lane 0 in the
 lowest bits: {channels} channels of {lanes} lanes of {bits} bits. Gate g of {gates} belongs to channel g mod {channels}.
-Columns of x come first, then from word {base_h} on those of h{second}.
+A cell's columns of x begin with the word that its register base_x says after reset, those of h with base_h{second}.
 """
 SPARSE = """Element j of a vector goes to array j mod {arrays}. `array*_columns` says with which word a column begins
 ({address} bits) and, above that, how many words it has; a word of `array*_weights` has for every PE a weight
@@ -65,9 +74,8 @@ SPARSE = """Element j of a vector goes to array j mod {arrays}. `array*_columns`
 """
 
 
-def readme(program: Program, benches: Mapping[str, Bench]) -> str:
+def readme(program: Program, benches: Sequence[Bench]) -> str:
     """The text."""
-    cells = "\n".join(f"- `{bench.shape.name}/`: {_what(name, bench)}" for name, bench in benches.items())
     taken = {layer.name for layer in program.taken}
     host = [layer.name for layer in program.network.layers if layer.name not in taken and layer.parameters]
     head = (
@@ -76,35 +84,51 @@ def readme(program: Program, benches: Mapping[str, Bench]) -> str:
         .format(
             network=program.network.name,
             machine=program.machine.name,
-            cells=cells,
+            cores="\n".join(f"- `{bench.shape.name}/`: {_what(bench)}" for bench in benches),
             host=", ".join(host) or "nothing with weights",
         )
     )
-    formats = {name: delta_cell(cell).input_format for name, cell in program.cells.items()}
-    return head + "".join(_cell(name, bench, formats[name]) for name, bench in benches.items())
+    cells = {name: delta_cell(cell) for name, cell in program.cells.items()}
+    return head + "".join(_core(bench, cells[bench.cells[0]].input_format) for bench in benches)
 
 
-def _what(name: str, bench: Bench) -> str:
-    cell = bench.shape.cell
-    return (
-        f"{cell.kind} {name}, {cell.inputs} inputs, {cell.hidden} neurons, weights of "
-        f"{cell.weight_bits} bits, {bench.machine.multipliers} multipliers"
-    )
+def _what(bench: Bench) -> str:
+    cells = zip(bench.cells, bench.shape.layers, strict=True)
+    each = (f"{s.kind} {name}, {s.cell.inputs} inputs, {s.cell.hidden} neurons" for name, s in cells)
+    bits, multipliers = bench.shape.cell.weight_bits, bench.machine.multipliers
+    return f"{'; '.join(each)}; weights of {bits} bits, {multipliers} multipliers"
+
+
+def _turns(bench: Bench) -> str:
+    """Which cells a core runs, if they are several, and where their words are in memories that have places for all."""
+    layers = bench.shape.layers
+    if len(layers) == 1:
+        return ""
+    shared = [image for image in bench.top.images if image.name != "weights"]
+    rows = []
+    for number, (name, layer) in enumerate(zip(bench.cells, layers, strict=True)):
+        firsts = [number * len(image.words) // len(layers) for image in shared]
+        divisor = 2**layer.input_shift if number else ""
+        row = (number + 1, name, layer.cell.inputs, layer.cell.hidden, divisor, *firsts)
+        rows.append(f"| {' | '.join(map(str, row))} |")
+    memories = "".join(f" {image.name} from word |" for image in shared)
+    return TURNS.format(memories=memories, lines="---|" * len(shared), rows="\n".join(rows))
 
 
 def _streams(shape: CoreShape, input_format: Fixed) -> Iterator[str]:
-    cell = shape.cell
-    for name, size, source, rate, number in (
-        ("x", cell.inputs, 0, shape.input_rate, input_format),
-        ("h", cell.hidden, 1, shape.hidden_rate, cell.activation),
+    first, last = shape, shape.layers[-1]
+    for name, size, groups, rate, number in (
+        ("x", first.cell.inputs, first.groups(0), shape.input_rate, input_format),
+        ("h", last.cell.hidden, last.groups(1), shape.hidden_rate, last.cell.activation),
     ):
-        yield f"| {name} | {size} | {number}, {cell.activation.bits} bits | {shape.groups(source)} | {rate} |"
+        yield f"| {name} | {size} | {number}, {shape.cell.activation.bits} bits | {groups} | {rate} |"
 
 
-def _cell(name: str, bench: Bench, input_format: Fixed) -> str:
-    return CELL.format(
+def _core(bench: Bench, input_format: Fixed) -> str:
+    return CORE.format(
         module=bench.shape.name,
-        what=_what(name, bench),
+        what=_what(bench),
+        turns=_turns(bench),
         streams="\n".join(_streams(bench.shape, input_format)),
         ports="\n".join(_ports(bench.top)),
         registers="\n".join(_registers(bench)),
@@ -128,7 +152,16 @@ def _registers(bench: Bench) -> Iterator[str]:
     for r in registers(bench.shape, bench.top.core):
         access = "pulse" if r.pulse else "read, write" if r.writable else "read"
         reset = r.reset if r.writable and not r.pulse else ""
-        yield f"| {r.name} | 0x{r.offset:02x} | {r.bits} | {access} | {reset} | {MEANINGS[r.name]} |"
+        yield f"| {r.name} | 0x{r.offset:02x} | {r.bits} | {access} | {reset} | {_meaning(bench, r.name)} |"
+
+
+def _meaning(bench: Bench, register: str) -> str:
+    """What a register is, and of which cell, if there are several."""
+    name = setting(register)
+    if len(bench.cells) == 1 or register not in settings_of(bench.shape):
+        return MEANINGS[name]
+    number = int(register.removeprefix(name).removeprefix("_") or 1)
+    return f"{bench.cells[number - 1]}: {MEANINGS[name]}"
 
 
 def _memories(top: Top) -> Iterator[str]:
@@ -151,12 +184,10 @@ def _layout(bench: Bench) -> str:
         bits = shape.lanes * shape.cell.weight_bits
         latency = bench.memory_latency_cycles
         return STREAMED.format(bits=bits, bytes=-(-bits // 8), latency=latency)
-    bases = settings_of(shape)
     return DENSE.format(
         channels=shape.channels,
         lanes=shape.lanes,
         bits=shape.cell.weight_bits,
         gates=shape.gates,
-        base_h=bases["base_h"],
-        second=f", from word {bases['base_rh']} on those of r * h" if shape.sources == 3 else "",
+        second=", those of r * h with base_rh" if shape.sources == 3 else "",
     )

@@ -18,18 +18,6 @@ ACTIVATION_STAGES = 5
 """Read and round; gates; candidate's sum, or cell state; candidate, or its tanh; new state."""
 SUM_STAGES = 3
 """Weight, product, sum."""
-_LONG = ("update", "product", "start", "sum", "total", "state", "made", "candidate", "gate")
-_SHORT = ("update", "start", "sum", "state", "made", "gate")
-CUTS: dict[CellKind, tuple[str, ...]] = {
-    "gru": _LONG,
-    "lstm": _LONG,
-    "gru_before": _SHORT,
-    "rnn": ("start", "sum", "gate", "made"),
-}
-"""Registers within the stages of the activation, those first that shorten the longest path most. start: behind the
-signal that begins a pass; sum: between a sum and its rounding; gate, candidate: before the tables; product, total:
-behind the products and the total of stage 3; state: behind the state as it was; update: behind the products of stage 5;
-made: behind the new state."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +65,12 @@ class CoreShape:
 
     def for_layers(self, words: int) -> int:
         """Words of a memory that has up to so many for each cell, the number of the cell above those of its words."""
-        return len(self.layers) << (words - 1).bit_length() if self.others else words
+        return len(self.layers) << self.place_bits(words) if self.others else words
+
+    @staticmethod
+    def place_bits(words: int) -> int:
+        """Of the place of one of so many words of a cell."""
+        return (words - 1).bit_length()
 
     @property
     def kind(self) -> CellKind:
@@ -145,13 +138,6 @@ class CoreShape:
     def pass_cycles(self) -> int:
         """Cycles of an activation pass."""
         return self.tokens * self.activation_interval_cycles + self.activation_tail_cycles
-
-    @property
-    def cuts(self) -> frozenset[str]:
-        """The registers of `CUTS` that the time of an activation pass allows."""
-        latency = self.activation_interval_cycles + self.activation_tail_cycles
-        spare = latency - (self.turns - 1) - ACTIVATION_STAGES
-        return frozenset(CUTS[self.kind][:spare])
 
     @property
     def picks_later(self) -> bool:

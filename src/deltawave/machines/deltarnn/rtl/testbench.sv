@@ -26,7 +26,7 @@ module testbench;
   logic [31:0] steps_of_stream[`STREAMS];
 
   // ---- the core
-  logic [7:0] axil_awaddr, axil_araddr;
+  logic [`ADDRESS_BITS-1:0] axil_awaddr, axil_araddr;
   logic axil_awvalid = 0, axil_wvalid = 0, axil_bready = 0, axil_arvalid = 0, axil_rready = 0;
   wire axil_awready, axil_wready, axil_bvalid, axil_arready, axil_rvalid;
   logic [31:0] axil_wdata;
@@ -201,7 +201,7 @@ module testbench;
     load_valid = 0;
   endtask
 
-  task automatic write_register(input logic [7:0] address, input logic [31:0] data);
+  task automatic write_register(input logic [`ADDRESS_BITS-1:0] address, input logic [31:0] data);
     axil_awaddr  = address;
     axil_wdata   = data;
     axil_awvalid = 1;
@@ -222,7 +222,7 @@ module testbench;
     @(negedge clk) axil_bready = 0;
   endtask
 
-  task automatic read_register(input logic [7:0] address, output logic [31:0] data);
+  task automatic read_register(input logic [`ADDRESS_BITS-1:0] address, output logic [31:0] data);
     axil_araddr  = address;
     axil_arvalid = 1;
     axil_rready  = 1;

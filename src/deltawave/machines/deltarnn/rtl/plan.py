@@ -1,0 +1,103 @@
+"""Where the registers of an activation pass are, and whose multipliers it uses: as many registers as there is time for,
+and the multipliers of the channels if they are enough.
+"""
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import cast
+
+from amaranth import Const, Module, Value
+
+from deltawave.kernels.cell import CellKind
+from deltawave.machines.deltarnn.rtl.datapath import Datapath
+from deltawave.machines.deltarnn.rtl.multipliers import Crowded, LentMultipliers, Multipliers, OwnMultipliers
+from deltawave.machines.deltarnn.rtl.pipeline import Pipeline, Staged, staged
+from deltawave.machines.deltarnn.rtl.shape import CoreShape
+from deltawave.machines.deltarnn.rtl.sparse import SparseShape
+
+_LONG = ("update", "product", "start", "sum", "total", "state", "made", "candidate", "gate")
+CUTS: dict[CellKind, tuple[str, ...]] = {
+    "gru": _LONG,
+    "lstm": tuple(cut for cut in _LONG if cut != "state"),
+    "gru_before": ("update", "start", "sum", "state", "made", "gate"),
+    "rnn": ("start", "sum", "gate", "made"),
+}
+"""Registers within the stages of the activation, those first that shorten the longest path most. start: behind the
+signal that begins a pass; sum: between a sum and its rounding; gate, candidate: before the tables; product, total:
+behind the products and the total of stage 3; state: behind the state as it was; update: behind the products of stage 5;
+made: behind the new state. Products of lent multipliers always have one."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """cuts: the registers that are there. lends: whether the channels' multipliers are used."""
+
+    cuts: frozenset[str]
+    lends: bool
+
+
+def plan(shape: CoreShape) -> Plan:
+    """The one that a core has."""
+    plain = Plan(frozenset(), lends=False)
+    lending = Plan(frozenset(), lends=True)
+    found = lending if _may_lend(shape) and _fits(shape, lending) else plain
+    for cut in CUTS[shape.kind]:
+        more = replace(found, cuts=found.cuts | {cut})
+        found = more if _fits(shape, more) else found
+    return found
+
+
+def _fits(shape: CoreShape, choice: Plan) -> bool:
+    return _stages(shape, choice) <= stages_allowed(shape)
+
+
+def _may_lend(shape: CoreShape) -> bool:
+    """Spartus activates in units of their own, and a plain RNN multiplies nothing."""
+    return not isinstance(shape, SparseShape) and shape.kind != "rnn"
+
+
+def stages_allowed(shape: CoreShape) -> int:
+    """From the last words of a group of neurons to its new state."""
+    return shape.activation_interval_cycles + shape.activation_tail_cycles - (shape.turns - 1)
+
+
+def _stages(shape: CoreShape, choice: Plan) -> int:
+    """Of an activation with these registers: it is made for no lanes at all."""
+    m = cast(Module, SimpleNamespace(d=SimpleNamespace(comb=[], sync=[])))  # nothing becomes of it
+    pipeline = Pipeline(m, choice.cuts)
+    multipliers: Multipliers = OwnMultipliers(pipeline)
+    if choice.lends:
+        multipliers = LentMultipliers(pipeline, shape, factor_bits(shape), Const(0, 0))
+    first = 1 + ("sum" in choice.cuts)
+    sums = [staged((), first) for _ in range(shape.gates + 1)]
+    try:
+        made = Datapath(m, shape, pipeline, multipliers, NoStates()).made(sums)
+    except Crowded:
+        return 1 << 30
+    return made.stage + ("made" in choice.cuts) + ("start" in choice.cuts) + 1
+
+
+def factor_bits(shape: CoreShape) -> tuple[int, int]:
+    """Of the factors of a channel's multiplier: weights or gates, and deltas or whatever gates are multiplied with."""
+    cell = shape.cell
+    one = 1 << cell.activation.fraction_bits
+    gates = [int(value) for value in cell.gate.values]
+    most = max(max(gates), one - min(gates), -1 - min(gates), max(gates) - one - 1)
+    return max(cell.weight_bits, 1 + most.bit_length()), cell.activation.bits + 1
+
+
+class NoStates:
+    """Of no lanes."""
+
+    last_round: Value = Const(1)
+
+    def state(self, stage: int) -> Staged:
+        """See `States`."""
+        return staged((), stage)
+
+    def cell_state(self, stage: int) -> Staged:
+        """See `States`."""
+        return staged((), stage)
+
+    def keep_cell_state(self, new: Staged) -> None:
+        """See `States`."""
