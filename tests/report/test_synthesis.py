@@ -74,7 +74,7 @@ def test_gates_memories_and_their_area() -> None:
 def test_the_notes_say_where_figures_come_from() -> None:
     notes = [line for line in REPORT.text(1000).splitlines() if line.startswith("- ")]
     assert notes == [
-        "- a core is one cell alone, without pads; the whole machine is modelled as chosen, published as built",
+        "- a core has what its cells need, without pads; the whole machine is modelled as chosen, published as built",
         "- counts by Yosys; a block RAM has 36 kbit on 7 series and 18 kbit on ECP5",
         "- clock of gru_core: the slowest path goes from here to there",
         "- GE: gate equivalents, the area of a NAND2; mm2 at 28 nm, 0.798 um2: NanGate 45 nm Open Cell Library: "

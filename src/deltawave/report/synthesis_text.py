@@ -70,7 +70,7 @@ def _memories(report: "SynthesisReport") -> Table:
 
 
 def _notes(report: "SynthesisReport") -> Iterator[str]:
-    yield "a core is one cell alone, without pads; the whole machine is modelled as chosen, published as built"
+    yield "a core has what its cells need, without pads; the whole machine is modelled as chosen, published as built"
     if report.cores:
         yield "counts by Yosys; a block RAM has 36 kbit on 7 series and 18 kbit on ECP5"
     for core in report.cores:
