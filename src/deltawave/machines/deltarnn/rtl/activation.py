@@ -10,17 +10,19 @@ A machine whose pass leaves more time gets registers within these stages, too, a
 see `plan`.
 """
 
+from typing import Any
+
 from amaranth import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from deltawave.machines.deltarnn.rtl.arithmetic import round_shift
-from deltawave.machines.deltarnn.rtl.datapath import C, Datapath, Lanes
-from deltawave.machines.deltarnn.rtl.multipliers import LentMultipliers, OwnMultipliers
-from deltawave.machines.deltarnn.rtl.pipeline import Pipeline, Staged, staged
-from deltawave.machines.deltarnn.rtl.plan import factor_bits, plan
+from deltawave.machines.deltarnn.rtl.activation_lane import ActivationLane
+from deltawave.machines.deltarnn.rtl.multipliers import sets
+from deltawave.machines.deltarnn.rtl.pipeline import Pipeline, staged
+from deltawave.machines.deltarnn.rtl.plan import factor_bits, plan, stages
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
+from deltawave.rtl.shared import shared
 
 
 class Activation(wiring.Component):
@@ -32,7 +34,7 @@ class Activation(wiring.Component):
     def __init__(self, shape: CoreShape, address_bits: int, word_bits: int) -> None:
         cell = shape.cell
         self.shape, self.plan = shape, plan(shape)
-        self.factor_bits = factor_bits(shape)
+        self.factor_bits, self.stages = factor_bits(shape), stages(shape, self.plan)
         self.bits = cell.activation.bits
         self.token_bits = max(1, (shape.most_tokens - 1).bit_length())
         lanes = shape.activation_lanes
@@ -71,18 +73,21 @@ class Activation(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, shape = Module(), self.shape
-        self._pipeline = pipeline = Pipeline(m, self.plan.cuts)
+        self._pipeline = Pipeline(m, self.plan.cuts)
         phase, token, part = self._count(m)
         complete = Signal()
         m.d.comb += complete.eq(self.reads & (phase == shape.turns - 1))
         self._valid, self._token = staged([complete], 0), staged([token], 0)
-        gates = self._sums(m, phase, part)
-        if not self.plan.lends:
-            self._write(m, Datapath(m, shape, pipeline, OwnMultipliers(pipeline), self).made(gates))
-            return m
-        multipliers = LentMultipliers(pipeline, shape, self.factor_bits, self.lent)
-        self._write(m, Datapath(m, shape, pipeline, multipliers, self).made(gates))
-        multipliers.drive(m, phase, self.lend_a, self.lend_b)
+        lanes = [
+            shared(m, f"lane{number}", ActivationLane, shape) for number in range(shape.activation_lanes)
+        ]
+        self._sums(m, lanes, phase, part)
+        self._state(m, lanes)
+        if shape.kind == "lstm":
+            self._cell_state(m, lanes)
+        if self.plan.lends:
+            self._lend(m, lanes, phase)
+        self._write(m, lanes)
         return m
 
     def _count(self, m: Module) -> tuple[Value, Value, Value]:
@@ -117,81 +122,76 @@ class Activation(wiring.Component):
                 m.d.sync += [reading.eq(1), *(counter.eq(0) for counter in counters)]
         return now_phase, now_token, now_part
 
-    def _sums(self, m: Module, phase: Value, part: Value) -> Lanes:
-        """Stage 1: by gate. A GRU's last entry is the candidate's sum over h."""
+    def _sums(self, m: Module, lanes: list[Any], phase: Value, part: Value) -> None:
+        """The sums of the neurons whose turn it is among those of the words that were read."""
         shape = self.shape
-        sums = [self._group(channel, part, self.sums_x) for channel in range(shape.channels)]
-        gates = [(gate, *divmod(gate, shape.channels)) for gate in range(shape.gates)]
-        rounded = [self._rounded(m, gate, phase, turn, sums[channel]) for gate, turn, channel in gates]
-        if shape.kind == "gru":
-            second = self._group(0, part, self.sums_h)
-            rounded.append(self._rounded(m, 3, phase, C // shape.channels, second))
-        return rounded
+        channels = [(channel * shape.lanes, self.sums_x) for channel in range(shape.channels)]
+        channels += [(0, self.sums_h)] * (shape.kind == "gru")
+        for number, lane in enumerate(lanes):
+            chosen = (self._sum(first + number, sums, part) for first, sums in channels)
+            m.d.comb += lane.sums.eq(Cat(*chosen))
+            m.d.comb += lane.turns.eq(Cat(self.reads & (phase == turn) for turn in range(shape.turns)))
+            m.d.comb += lane.last_round.eq(self.last_round)
+            if shape.layer_bits:
+                m.d.comb += lane.layer.eq(self.layer)
 
-    def _group(self, channel: int, part: Value, sums: Value) -> Staged:
-        """The sums of a channel's group of neurons, as they were read."""
+    def _sum(self, first: int, sums: Value, part: Value) -> Value:
+        """Of a neuron of a group, whose parts stand behind each other in a word."""
         shape, bits = self.shape, self.shape.cell.accumulator_bits
-        first = channel * shape.lanes
-        words = [sums.word_select(first + lane, bits).as_signed() for lane in range(shape.lanes)]
-        lanes = range(shape.activation_lanes)
-        choices = (Array(words[lane :: len(lanes)])[part] for lane in lanes)
-        read = self._pipeline.each(f"sum{channel}_", lambda at, value: Value.cast(value), staged(choices, 0))
-        return self._pipeline.cut(read, "sum")
+        places = range(first, first + shape.lanes - first % shape.lanes, shape.activation_lanes)
+        return Value.cast(Array(sums.word_select(place, bits) for place in places)[part])
 
-    def _rounded(self, m: Module, gate: int, phase: Value, turn: int, sums: Staged) -> Staged:
-        """A gate's rounded sums, which stay until those of the last gate are there, too."""
-        number = self.shape.cell.activation
-        is_sum_over_x = self.shape.kind == "gru" and gate == C
-        shifts = [
-            layer.cell.weight_fraction_bits - number.fraction_bits * is_sum_over_x
-            for layer in self.shape.layers
-        ]
-        turns = self._pipeline.at(staged([self.reads & (phase == turn)], 0), sums.stage, f"turn{gate}").lanes
-        kept = []
-        for lane, value in enumerate(sums.lanes):
-            rounded = self._shifted(m, value, shifts, f"rounded{gate}_{lane}")
-            register = Signal(rounded.shape(), name=f"gate{gate}_{lane}")
-            with m.If(turns[0]):
-                m.d.sync += register.eq(rounded)
-            kept.append(register)
-        return staged(kept, sums.stage + 1)
+    def _state(self, m: Module, lanes: list[Any]) -> None:
+        """The state of the neurons, asked for a cycle ahead."""
+        if self.stages.of_state is not None:
+            token, _ = self._at(self.stages.of_state - 1 - ("state" in self.plan.cuts))
+            m.d.comb += self.state_read.eq(token)
+        for number, lane in enumerate(lanes):
+            m.d.comb += lane.state.eq(self.state_data.word_select(number, self.bits))
 
-    def _shifted(self, m: Module, value: Value, shifts: list[int], name: str) -> Value:
-        """A value rounded as its cell wants it."""
-        if len(set(shifts)) == 1:
-            return round_shift(m, value, shifts[0], name)
-        choices = [round_shift(m, value, shift, f"{name}_{layer}") for layer, shift in enumerate(shifts)]
-        chosen = Signal(max((choice.shape() for choice in choices), key=lambda shape: shape.width), name=name)
-        m.d.comb += chosen.eq(Array(choices)[self.layer])
-        return chosen
-
-    def state(self, stage: int) -> Staged:
-        """h of the neurons in a stage."""
-        reads = stage - 1 - ("state" in self.plan.cuts)
-        m, token = self._pipeline.m, self._pipeline.at(self._token, reads, "token").lanes[0]
-        m.d.comb += self.state_read.eq(token)
-        read = (
-            self.state_data.word_select(lane, self.bits).as_signed()
-            for lane in range(self.shape.activation_lanes)
-        )
-        return self._pipeline.cut(staged(read, reads + 1), "state")
-
-    def cell_state(self, stage: int) -> Staged:
-        """The LSTM's cell state of the neurons in a stage."""
-        lanes, depth = range(self.shape.activation_lanes), self.shape.for_layers(self.shape.most_tokens)
-        memory = Memory(shape=len(lanes) * self.bits, depth=depth, init=[])
-        self._pipeline.m.submodules.cell_state = self._cells = memory
-        read, (token, _) = memory.read_port(), self._at(stage - 1)
-        self._pipeline.m.d.comb += read.addr.eq(self._in_layer(token))
-        return staged((read.data.word_select(lane, self.bits).as_signed() for lane in lanes), stage)
-
-    def keep_cell_state(self, new: Staged) -> None:
-        """The new one, or zero when a stream begins."""
-        write, (token, valid) = self._cells.write_port(), self._at(new.stage)
-        self._pipeline.m.d.comb += [
+    def _cell_state(self, m: Module, lanes: list[Any]) -> None:
+        """An LSTM's: read, written a few stages later, and zero when a stream begins."""
+        assert self.stages.of_cell_state is not None
+        assert self.stages.new_cell is not None
+        depth = self.shape.for_layers(self.shape.most_tokens)
+        m.submodules.cell_state = memory = Memory(shape=len(lanes) * self.bits, depth=depth, init=[])
+        read, write = memory.read_port(), memory.write_port()
+        (asked, _), (token, valid) = self._at(self.stages.of_cell_state - 1), self._at(self.stages.new_cell)
+        m.d.comb += [
+            read.addr.eq(self._in_layer(asked)),
             write.addr.eq(self._in_layer(Mux(self.clear, self.clear_token, token))),
-            write.data.eq(Mux(self.clear, 0, Cat(*new.lanes))),
+            write.data.eq(Mux(self.clear, 0, Cat(lane.new_cell for lane in lanes))),
             write.en.eq(self.clear | valid),
+        ]
+        for number, lane in enumerate(lanes):
+            m.d.comb += lane.cell_state.eq(read.data.word_select(number, self.bits))
+
+    def _lend(self, m: Module, lanes: list[Any], phase: Value) -> None:
+        """Each lane has a multiplier of every set of them."""
+        a_bits, b_bits = self.factor_bits
+        for number, lane in enumerate(lanes):
+            m.d.comb += lane.phase.eq(phase)
+            for place in range(sets(self.shape)):
+                multiplier = place * len(lanes) + number
+                m.d.comb += [
+                    self.lend_a.word_select(multiplier, a_bits).eq(lane.a.word_select(place, a_bits)),
+                    self.lend_b.word_select(multiplier, b_bits).eq(lane.b.word_select(place, b_bits)),
+                    lane.lent.word_select(place, a_bits + b_bits).eq(
+                        self.lent.word_select(multiplier, a_bits + b_bits)
+                    ),
+                ]
+
+    def _write(self, m: Module, lanes: list[Any]) -> None:
+        """The new state goes out; lanes behind the last neuron are zero."""
+        made = self.stages.made
+        token, _ = self._at(made)
+        for number, lane in enumerate(lanes):
+            m.d.comb += lane.is_neuron.eq(token * len(lanes) + number < self.hidden)
+        token, valid = self._at(made + ("made" in self.plan.cuts))
+        m.d.comb += [
+            self.made.eq(Cat(lane.made for lane in lanes)),
+            self.write_token.eq(token),
+            self.write.eq(valid),
         ]
 
     def _in_layer(self, token: Value) -> Value:
@@ -206,15 +206,3 @@ class Activation(wiring.Component):
             pipeline.at(self._token, stage, "token").lanes[0],
             pipeline.at(self._valid, stage, "valid").lanes[0],
         )
-
-    def _write(self, m: Module, new: Staged) -> None:
-        """The new state goes out; lanes behind the last neuron are zero."""
-        number, lanes = self.shape.cell.activation, self.shape.activation_lanes
-        token, _ = self._at(new.stage)
-        is_neuron = staged((token * lanes + lane < self.hidden for lane in range(lanes)), new.stage)
-        made = self._pipeline.each(
-            "made", lambda at, mine, value: Mux(mine, value[: number.bits], 0), is_neuron, new
-        )
-        made = self._pipeline.cut(made, "made")
-        token, valid = self._at(made.stage)
-        m.d.comb += [self.made.eq(Cat(*made.lanes)), self.write_token.eq(token), self.write.eq(valid)]

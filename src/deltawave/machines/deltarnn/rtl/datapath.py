@@ -68,7 +68,10 @@ class Datapath:
         r, u = self._gates(gates, r=R, u=U)
         c = self._lookup(self._shape.cell.candidate, gates[C], "c", "gate")
         h = self._states.state(c.stage)
-        new, reset = self._updated(u, c, h), self._rounded_product("rh", r, h, "update")
+        new, reset = (
+            self._updated(u, c, h),
+            self._rounded_product("rh", r, h, self._shape.cell.activation.bits, "update"),
+        )
         return self._pipeline.each(
             "new",
             lambda at, h, rh: Mux(self._states.last_round, h.as_unsigned(), rh.as_unsigned()),
@@ -86,7 +89,7 @@ class Datapath:
         new = self._rounded(pipeline.cut(total, "total"), "c")
         self._states.keep_cell_state(new)
         out = self._lookup(cell.output, pipeline.kept(new, "c"), "out", "candidate")
-        return self._rounded_product("h", o, out, "update")
+        return self._rounded_product("h", o, out, cell.output.bits, "update")
 
     def _rnn(self, gates: Lanes) -> Staged:
         number = self._shape.cell.activation
@@ -121,11 +124,9 @@ class Datapath:
 
         return self._pipeline.each("h", new, fresh, old)
 
-    def _rounded_product(self, name: str, a: Staged, b: Staged, cut: str) -> Staged:
+    def _rounded_product(self, name: str, a: Staged, b: Staged, b_bits: int, cut: str) -> Staged:
         """a * b as an activation."""
-        cell = self._shape.cell
-        bits = max(cell.activation.bits, cell.output.bits)
-        return self._rounded(self._multipliers.product(f"{name}_product", a, b, bits, cut), name)
+        return self._rounded(self._multipliers.product(f"{name}_product", a, b, b_bits, cut), name)
 
     def _rounded(self, product: Staged, name: str) -> Staged:
         """A product as an activation."""

@@ -27,15 +27,20 @@ class OwnMultipliers:
         return self._pipeline.cut(self._pipeline.each(name, lambda at, a, b: a * b, a, b), cut)
 
 
+def sets(shape: CoreShape) -> int:
+    """Of multipliers, one for each lane of the activation."""
+    return shape.channels * shape.lanes // shape.activation_lanes
+
+
 class Crowded(Exception):  # noqa: N818 - no error: the plan is another
     """More products than the multipliers of the channels can make."""
 
 
 class LentMultipliers:
-    """Those of the channels. A set of them is one a lane of the activation; every phase of a group of neurons it can be
-    used once. Its product is there a stage later. A factor that is too wide is multiplied in parts.
+    """Those of the channels. A set of them is one for each lane of the activation; in every phase of a group of neurons
+    it can be used once. Its product is there a stage later. A factor that is too wide is multiplied in parts.
 
-    lent: products of all multipliers, a cycle after their factors. widths: of a multiplier's factors."""
+    lent: a lane's products, set after set, a cycle after their factors. widths: of a multiplier's factors."""
 
     def __init__(self, pipeline: Pipeline, shape: CoreShape, widths: tuple[int, int], lent: Value) -> None:
         self._pipeline, self._shape, self._widths, self._lent = pipeline, shape, widths, lent
@@ -60,29 +65,25 @@ class LentMultipliers:
         stage, phase, number = free
         factors = self._pipeline.at(a, stage, f"{name}_a"), self._pipeline.at(b, stage, f"{name}_b")
         self._uses[phase, number] = factors
-        lanes, bits = len(a.lanes), sum(self._widths)
-        products = (self._lent.word_select(number * lanes + lane, bits).as_signed() for lane in range(lanes))
+        products = (self._lent.word_select(number, sum(self._widths)).as_signed() for _ in a.lanes)
         return staged(products, stage + 1)
 
     def _free(self, stage: int) -> Iterator[tuple[int, int, int]]:
         """Stage, phase and set that are free, from a stage on."""
         shape, interval = self._shape, self._shape.activation_interval_cycles
-        sets = shape.channels * shape.lanes // shape.activation_lanes
         for later in range(stage, stage + interval):
             phase = (shape.turns - 1 + later) % interval
-            yield from ((later, phase, n) for n in range(sets) if (phase, n) not in self._uses)
+            yield from ((later, phase, n) for n in range(sets(shape)) if (phase, n) not in self._uses)
 
     def drive(self, m: Module, phase: Value, a: Value, b: Value) -> None:
-        """Factors of all multipliers by the phase of the group of neurons whose words are read."""
+        """A lane's factors, set after set, by the phase of the neurons whose words are read."""
         by_set: dict[int, dict[int, tuple[Staged, Staged]]] = {}
         for (at, number), factors in self._uses.items():
             by_set.setdefault(number, {})[at] = factors
         for number, uses in by_set.items():
             for place, (wide, bits) in enumerate(zip((a, b), self._widths, strict=True)):
-                values = {at: factors[place].lanes for at, factors in uses.items()}
-                for lane in range(self._shape.activation_lanes):
-                    target = wide.word_select(number * self._shape.activation_lanes + lane, bits)
-                    _choose(m, phase, target, {at: lanes[lane] for at, lanes in values.items()})
+                values = {at: factors[place].lanes[0] for at, factors in uses.items()}
+                _choose(m, phase, wide.word_select(number, bits), values)
 
 
 def _choose(m: Module, phase: Value, target: Value, values: dict[int, Value]) -> None:

@@ -2,7 +2,7 @@
 and the multipliers of the channels if they are enough.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -48,7 +48,11 @@ def plan(shape: CoreShape) -> Plan:
 
 
 def _fits(shape: CoreShape, choice: Plan) -> bool:
-    return _stages(shape, choice) <= stages_allowed(shape)
+    try:
+        made = stages(shape, choice).made
+    except Crowded:
+        return False
+    return made + 1 + ("made" in choice.cuts) + ("start" in choice.cuts) <= stages_allowed(shape)
 
 
 def _may_lend(shape: CoreShape) -> bool:
@@ -61,20 +65,17 @@ def stages_allowed(shape: CoreShape) -> int:
     return shape.activation_interval_cycles + shape.activation_tail_cycles - (shape.turns - 1)
 
 
-def _stages(shape: CoreShape, choice: Plan) -> int:
-    """Of an activation with these registers: it is made for no lanes at all."""
+def stages(shape: CoreShape, choice: Plan) -> "Stages":
+    """Those of an activation with these registers: it is made for no lanes at all. Raises Crowded."""
     m = cast(Module, SimpleNamespace(d=SimpleNamespace(comb=[], sync=[])))  # nothing becomes of it
     pipeline = Pipeline(m, choice.cuts)
     multipliers: Multipliers = OwnMultipliers(pipeline)
     if choice.lends:
         multipliers = LentMultipliers(pipeline, shape, factor_bits(shape), Const(0, 0))
-    first = 1 + ("sum" in choice.cuts)
-    sums = [staged((), first) for _ in range(shape.gates + 1)]
-    try:
-        made = Datapath(m, shape, pipeline, multipliers, NoStates()).made(sums)
-    except Crowded:
-        return 1 << 30
-    return made.stage + ("made" in choice.cuts) + ("start" in choice.cuts) + 1
+    sums = [staged((), 1 + ("sum" in choice.cuts)) for _ in range(shape.gates + 1)]
+    found = Stages()
+    found.made = Datapath(m, shape, pipeline, multipliers, found).made(sums).stage
+    return found
 
 
 def factor_bits(shape: CoreShape) -> tuple[int, int]:
@@ -86,18 +87,27 @@ def factor_bits(shape: CoreShape) -> tuple[int, int]:
     return max(cell.weight_bits, 1 + most.bit_length()), cell.activation.bits + 1
 
 
-class NoStates:
-    """Of no lanes."""
+@dataclass(eq=False)
+class Stages:
+    """The stages in which what a lane needs must be there, and what it makes is: `datapath.States` of no lanes. None:
+    it is neither needed nor made."""
 
-    last_round: Value = Const(1)
+    made: int = 0
+    of_state: int | None = None
+    of_cell_state: int | None = None
+    new_cell: int | None = None
+    last_round: Value = field(default_factory=lambda: Const(1))
 
     def state(self, stage: int) -> Staged:
         """See `States`."""
+        self.of_state = stage
         return staged((), stage)
 
     def cell_state(self, stage: int) -> Staged:
         """See `States`."""
+        self.of_cell_state = stage
         return staged((), stage)
 
     def keep_cell_state(self, new: Staged) -> None:
         """See `States`."""
+        self.new_cell = new.stage
