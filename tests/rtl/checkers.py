@@ -10,7 +10,7 @@ from itertools import pairwise
 from operator import add
 from types import SimpleNamespace
 
-from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -19,6 +19,10 @@ from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.core import Core
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
 from deltawave.rtl.axi_lite import Register, RegisterFile
+
+
+def _same(m: Module, entry: Value) -> Value:
+    return entry
 
 
 class ListChecker(wiring.Component):
@@ -37,7 +41,7 @@ class ListChecker(wiring.Component):
         has_room: bool = True,
         register: bool = False,
     ) -> None:
-        self.unit, self.has_room = kind(2, depth, picks, register=register), has_room
+        self.unit, self.has_room = kind(2, depth, picks, _same if register else None), has_room
         self.LEMMAS = {"list.written": "came", "list.taken": "behind" if register else "left"}
         pushes = {f"push{k}": In(1) for k in range(picks)}
         entries = {f"entry{k}": In(2) for k in range(picks)}
@@ -54,11 +58,11 @@ class ListChecker(wiring.Component):
         behind = Signal(bits, attrs={"keep": 1})
         shown = Signal()  # with a register: there was an entry a cycle ago that was not taken
         pushed = reduce(add, pushes, Const(0))
-        is_there = shown if unit.register else inside != 0
+        is_there = shown if unit.register is not None else inside != 0
         pops = self.pop & is_there
         m.d.comb += [inside.eq(came - left), unit.pop.eq(self.pop)]
         m.d.comb += behind.eq(left + shown)
-        m.d.sync += shown.eq(((inside - pops) != 0) & unit.register)
+        m.d.sync += shown.eq(((inside - pops) != 0) & (unit.register is not None))
         m.d.sync += [came.eq(came + pushed), left.eq(left + pops)]
         for k, push in enumerate(pushes):
             m.d.comb += getattr(unit, f"push{k}").eq(push)

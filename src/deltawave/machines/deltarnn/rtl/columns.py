@@ -1,5 +1,7 @@
 """Lists of values to send, between the delta encoder and the channels."""
 
+from collections.abc import Callable
+
 from amaranth import Array, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -8,17 +10,26 @@ from amaranth.lib.wiring import In, Out
 
 class ColumnList(wiring.Component):
     """A list that takes up to `picks` entries a cycle (those with the lower numbers first) and gives one. An entry that
-    came in can be taken in the next cycle, or with a `register` behind the list in the one after. Whoever pushes sees
-    to it that there is room."""
+    came in can be taken in the next cycle. Whoever pushes sees to it that there is room.
 
-    def __init__(self, width: int, depth: int, picks: int, *, register: bool = False) -> None:
+    register: behind the list is one that holds what this function makes, of `head_bits`, of the first entry; an entry
+    can be taken a cycle later then."""
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        picks: int,
+        register: Callable[[Module, Value], Value] | None = None,
+        head_bits: int = 0,
+    ) -> None:
         self.width, self.picks, self.register = width, picks, register
         self.depth = 1 << max(1, (depth - 1).bit_length(), (picks - 1).bit_length())
         super().__init__(
             {
                 **{f"push{k}": In(1) for k in range(picks)},
                 **{f"entry{k}": In(width) for k in range(picks)},
-                "head": Out(width),
+                "head": Out(head_bits or width),
                 "valid": Out(1),
                 "pop": In(1),
             }
@@ -58,11 +69,11 @@ class ColumnList(wiring.Component):
 
     def _give(self, m: Module, first: Value, has_one: Value) -> Value:
         """The first entry goes out; whether it leaves the list."""
-        if not self.register:
+        if self.register is None:
             m.d.comb += [self.head.eq(first), self.valid.eq(has_one)]
             return self.pop & has_one
-        goes = has_one & (self.pop | ~self.valid)
+        goes, head = has_one & (self.pop | ~self.valid), self.register(m, first)
         m.d.sync += self.valid.eq(has_one | (self.valid & ~self.pop))
         with m.If(goes):
-            m.d.sync += self.head.eq(first)
+            m.d.sync += self.head.eq(head)
         return goes

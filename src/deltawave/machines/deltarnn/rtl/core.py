@@ -6,6 +6,7 @@ there; they may come in while a step is under way, and the outputs of the last t
 """
 
 from dataclasses import replace
+from functools import partial
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -344,15 +345,21 @@ class Core(wiring.Component):
         m.d.comb += self.x_taken.eq(self.lists[0][0].x_ends & is_first)
 
     def _list(self, m: Module, path: PathShape, number: int) -> wiring.Component:
-        """What takes the values that a path sends."""
-        width = self.bits + 1 + 2 + self.channels.begin_bits
-        depth = path.credits or path.depth * path.rate
-        columns = ColumnList(width, depth, path.picks, register=self.shape.lists_later)
+        """What takes the values that a path sends: it holds them as they come, or as they go to the channels."""
+        bits, depth = self.bits + 1 + 2 + self.channels.begin_bits, path.credits or path.depth * path.rate
+        columns = ColumnList(bits, depth, path.picks)
+        if self.shape.lists_later:
+            listed = partial(self._for_channels, path=path, name=f"_of_list{number}")
+            columns = ColumnList(path.entry_bits, depth, path.picks, listed, bits)
         m.submodules[f"list{number}"] = columns
         return columns
 
     def _listed(self, m: Module, path: PathShape, entry: Value, name: str) -> Value:
-        """What the list holds of a value: the difference, what it is of, and where its column is stored."""
+        """What the list holds of a value."""
+        return entry if self.shape.lists_later else self._for_channels(m, entry, path, name)
+
+    def _for_channels(self, m: Module, entry: Value, path: PathShape, name: str) -> Value:
+        """The difference, what it is of, and where its column is stored."""
         delta, element, source = path.fields(entry)
         if self.shape.streams_weights:
             return Cat(delta, source)
