@@ -200,8 +200,11 @@ class Core(wiring.Component):
 
     def _in_layer(self, word: Value, depth: int, layer: Value | None = None) -> Value:
         """The place of a cell's word in a memory."""
+        if not self.shape.layer_bits:
+            return word
         bits = self.shape.place_bits(depth)
-        return Cat(word[:bits], self.layer if layer is None else layer) if self.shape.layer_bits else word
+        place = (word | Const(0, bits))[:bits]  # a path that scans fewer words counts with fewer bits
+        return Cat(place, self.layer if layer is None else layer)
 
     def _clear_all(self, m: Module) -> None:
         """Goes through all memories that must be zero, or hold the bias, when a stream begins, cell by cell."""
