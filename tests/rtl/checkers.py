@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import reduce
 from itertools import pairwise
 from operator import add
-from types import SimpleNamespace
 
 from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -16,7 +15,7 @@ from amaranth.lib.wiring import In
 
 from deltawave.machines.deltarnn.rtl.arithmetic import divided
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
-from deltawave.machines.deltarnn.rtl.core import Core
+from deltawave.machines.deltarnn.rtl.outputs import Outputs
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
 from deltawave.rtl.axi_lite import Register, RegisterFile
 
@@ -140,20 +139,21 @@ class OutputChecker(wiring.Component):
     """The core's output stream, by itself: a beat that is offered stays, as it is, until it is taken; a vector has
     `beats` beats, the last one marked, and none comes before a step was done.
 
-    The core around it is assumed: states are written in activation passes, and a pass of the last round begins when it
+    The core around it is assumed: states are written in activation passes, and a pass that makes outputs begins when it
     may. sizes: lanes of a word of states, of the encoder and of the activation.
     """
 
     LEMMAS = {  # noqa: RUF012
-        "filling": "filled",
-        "sending": "emptied",
-        "waiting": "vectors",
-        "beat": "sent",
-        **{f"out_memory[{word}]": f"kept{word}" for word in range(4)},
+        "outputs.filling": "filled",
+        "outputs.sending": "emptied",
+        "outputs.waiting": "vectors",
+        "outputs.beat": "sent",
+        **{f"outputs.memory[{word}]": f"kept{word}" for word in range(4)},
     }
 
-    def __init__(self, sizes: tuple[int, int, int], beats: int, kind: type = Core) -> None:
-        self.sizes, self.beats, self.kind = sizes, beats, kind
+    def __init__(self, sizes: tuple[int, int, int], beats: int, kind: type = Outputs) -> None:
+        self.sizes, self.beats = sizes, beats
+        self.unit = kind(*sizes, bits=1, words=2)
         inputs = {"begins": 1, "ends": 1, "writes": 1, "final": 1, "ready": 1}
         super().__init__(
             {name: In(bits) for name, bits in inputs.items()}
@@ -166,25 +166,32 @@ class OutputChecker(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        core = self._core(m)
-        self.kind._outputs(core, m)
-        self._pass(m, core)
+        m.submodules.outputs = unit = self.unit
+        m.d.comb += [
+            unit.write.eq(self.writes & self.final),
+            unit.states.eq(self.made),
+            unit.word.eq(self.token_word),
+            unit.part.eq(self.token_part),
+            unit.beats.eq(self.beats),
+            unit.h_ready.eq(self.ready),
+        ]
+        self._pass(m, unit)
         filled = Signal()
         emptied = Signal()
         vectors = Signal(2)
         sent = Signal(17)
-        took = core.h_valid & core.h_ready
-        ended = took & core.h_last
-        m.d.sync += [filled.eq(filled ^ core.step_done), emptied.eq(emptied ^ ended)]
-        m.d.sync += [vectors.eq(vectors + core.step_done - ended), sent.eq(Mux(ended, 0, sent + took))]
+        took = unit.h_valid & unit.h_ready
+        ended = took & unit.h_last
+        m.d.sync += [filled.eq(filled ^ unit.done), emptied.eq(emptied ^ ended)]
+        m.d.sync += [vectors.eq(vectors + unit.done - ended), sent.eq(Mux(ended, 0, sent + took))]
         m.d.comb += [
-            Assert(~core.h_valid | (vectors != 0)),
+            Assert(~unit.h_valid | (vectors != 0)),
             Assert(vectors <= 2),
             Assert(vectors[0] == filled ^ emptied),
-            Assert(core.h_last == (sent == self.beats - 1)),
+            Assert(unit.h_last == (sent == self.beats - 1)),
             Assert(sent < self.beats),
         ]
-        stays(m, core.h_valid, core.h_ready, Cat(core.h_data, core.h_last))
+        stays(m, unit.h_valid, unit.h_ready, Cat(unit.h_data, unit.h_last))
         lanes, rate, made = self.sizes
         kept = [Signal(lanes, name=f"kept{word}", reset_less=True) for word in range(4)]
         with m.If(self.writes & self.final):
@@ -192,42 +199,19 @@ class OutputChecker(wiring.Component):
                 Array(kept)[Cat(self.token_word, filled)].word_select(self.token_part, made).eq(self.made)
             )
         leaves = Mux(emptied, Cat(kept[2:]), Cat(kept[:2])).word_select(sent, rate)
-        m.d.comb += Assert(~core.h_valid | (core.h_data == leaves))
+        m.d.comb += Assert(~unit.h_valid | (unit.h_data == leaves))
         return m
 
-    def _core(self, m: Module) -> SimpleNamespace:
-        """What `Core._outputs` sees of a core with states of one bit, in two words."""
-        lanes, rate, made = self.sizes
-        shape = SimpleNamespace(state_lanes=lanes, hidden_rate=rate, activation_lanes=made)
-        return SimpleNamespace(
-            shape=shape,
-            bits=1,
-            state_depth=2,
-            state_bits=lanes,
-            per_word=lanes // made,
-            activation=SimpleNamespace(made=self.made, write=self.writes),
-            token_word=self.token_word,
-            token_part=self.token_part,
-            last_round=self.final,
-            step_done=Signal(name="step_done"),
-            can_pass=Signal(name="can_pass"),
-            groups_h=Const(self.beats, 17),
-            h_valid=Signal(name="h_valid"),
-            h_last=Signal(name="h_last"),
-            h_data=Signal(rate, name="h_data"),
-            h_ready=self.ready,
-        )
-
-    def _pass(self, m: Module, core: SimpleNamespace) -> None:
+    def _pass(self, m: Module, unit: Outputs) -> None:
         passing, final = Signal(), Signal()
-        begins = self.begins & ~passing & (core.can_pass | ~self.final)
+        begins = self.begins & ~passing & (unit.has_room | ~self.final)
         in_pass = begins | passing
         m.d.comb += [
             Assume(in_pass | ~self.writes),
             Assume(~passing | (self.final == final)),
-            core.step_done.eq(in_pass & self.ends & self.final),
+            unit.done.eq(in_pass & self.ends & self.final),
         ]
-        m.d.comb += Assert(~(passing & final) | core.can_pass)
+        m.d.comb += Assert(~(passing & final) | unit.has_room)
         m.d.sync += [passing.eq(in_pass & ~self.ends), final.eq(self.final)]
 
 

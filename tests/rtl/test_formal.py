@@ -11,7 +11,7 @@ import pytest
 from deltawave.errors import ToolError
 from deltawave.machines.deltarnn.rtl.arithmetic import divided
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
-from deltawave.machines.deltarnn.rtl.core import Core
+from deltawave.machines.deltarnn.rtl.outputs import Outputs
 from deltawave.machines.deltarnn.rtl.scan_path import ScanPath
 from deltawave.rtl.axi_lite import RegisterFile
 from deltawave.rtl.formal import Verdict, verdict
@@ -134,14 +134,14 @@ def test_an_output_of_words_of_three_stays_for_16_cycles() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("self.can_pass.eq(waiting != 2)", "self.can_pass.eq(waiting != 3)"),
-        ("valid.eq(remaining != 0)", "valid.eq(waiting != 0)"),
-        ("Mux(ends, 0, beat + took)", "Mux(ends, 0, beat + valid)"),
-        ("write.addr.eq(Cat(word, filling))", "write.addr.eq(Cat(word, sending))"),
+        ("self.has_room.eq(waiting != 2)", "self.has_room.eq(waiting != 3)"),
+        ("self.h_valid.eq(remaining != 0)", "self.h_valid.eq(waiting != 0)"),
+        ("Mux(ends, 0, beat + took)", "Mux(ends, 0, beat + self.h_valid)"),
+        ("Cat(self.word, filling)", "Cat(self.word, ~filling)"),
     ],
 )
 def test_a_broken_output_is_found(right: str, wrong: str) -> None:
-    assert search(OutputChecker((2, 1, 2), 3, broken(Core, right, wrong))) is Verdict.REFUTED
+    assert search(OutputChecker((2, 1, 2), 3, broken(Outputs, right, wrong))) is Verdict.REFUTED
 
 
 @slow

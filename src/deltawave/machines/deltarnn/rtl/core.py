@@ -19,6 +19,8 @@ from deltawave.machines.deltarnn.rtl.channels import Channels
 from deltawave.machines.deltarnn.rtl.columns import ColumnList
 from deltawave.machines.deltarnn.rtl.delay import delayed
 from deltawave.machines.deltarnn.rtl.image import BEAT_BITS
+from deltawave.machines.deltarnn.rtl.inputs import Inputs
+from deltawave.machines.deltarnn.rtl.outputs import Outputs
 from deltawave.machines.deltarnn.rtl.plan import factor_bits, plan
 from deltawave.machines.deltarnn.rtl.scan_path import BIAS, RH, H, PathShape, ScanPath, X
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
@@ -223,32 +225,16 @@ class Core(wiring.Component):
             m.d.sync += [self._clearing.eq(1), self.clear_word.eq(0), self.round.eq(0)]
 
     def _inputs(self, m: Module) -> None:
-        """Two places for vectors of inputs: one fills while the other is used."""
         shape = self.shape
-        depth = shape.groups(0)
-        memory = Memory(shape=shape.input_rate * self.bits, depth=2 << (depth - 1).bit_length(), init=[])
-        m.submodules.x_memory = memory
-        self.x_read, write = memory.read_port(), memory.write_port()
-        filling, self.using, filled = Signal(), Signal(), Signal(2)
-        beat = Signal((depth - 1).bit_length())
-        self.x_taken = Signal()
-        accepted, is_last = self.x_valid & self.x_ready, beat == self.groups_in - 1
+        self.inputs = inputs = Inputs(shape.input_rate * self.bits, shape.groups(0))
+        m.submodules.inputs = inputs
         m.d.comb += [
-            self.x_ready.eq(filled != 2),
-            write.addr.eq(Cat(beat, filling)),
-            write.data.eq(self.x_data),
-            write.en.eq(accepted),
-            self.can_step.eq(Mux(self.x_taken, filled == 2, filled != 0)),
+            inputs.x_data.eq(self.x_data),
+            inputs.x_valid.eq(self.x_valid),
+            self.x_ready.eq(inputs.x_ready),
+            inputs.beats.eq(self.groups_in),
+            self.can_step.eq(inputs.has_one),
         ]
-        full = Signal()
-        m.d.comb += full.eq(accepted & is_last)
-        with m.If(accepted):
-            m.d.sync += beat.eq(Mux(is_last, 0, beat + 1))
-        m.d.sync += filled.eq(filled + full - self.x_taken)
-        with m.If(full):
-            m.d.sync += filling.eq(~filling)
-        with m.If(self.x_taken):
-            m.d.sync += self.using.eq(~self.using)
 
     def _states(self, m: Module) -> None:
         """h and, where the reset comes before the product, r * h."""
@@ -345,7 +331,7 @@ class Core(wiring.Component):
             closed.append(self._closed(m, path, scans, number))
         self.closed = closed
         is_first = self.layer == 0 if self.shape.layer_bits else Const(1)
-        m.d.comb += self.x_taken.eq(self.lists[0][0].x_ends & is_first)
+        m.d.comb += self.inputs.taken.eq(self.lists[0][0].x_ends & is_first)
 
     def _list(self, m: Module, path: PathShape, number: int) -> wiring.Component:
         """What takes the values that a path sends: it holds them as they come, or as they go to the channels."""
@@ -403,13 +389,11 @@ class Core(wiring.Component):
         """The elements of a vector."""
         if vector != X:
             return self._state_part(m, self.reads[vector - H], path, shape, f"state{vector}", self._scanned)
-        m.d.comb += self.x_read.addr.eq(
-            Cat(path.group[: len(self.x_read.addr) - 1], self.using ^ self.x_taken)
-        )
+        m.d.comb += self.inputs.at.eq(path.group)
         if not self.shape.layer_bits:
-            return self.x_read.data
+            return self.inputs.data
         fed = self._state_part(m, self.fed_read, path, shape, "fed", self._scanned - 1)
-        return Mux(self.layer == 0, self.x_read.data, self._as_input(m, fed))
+        return Mux(self.layer == 0, self.inputs.data, self._as_input(m, fed))
 
     @property
     def _scanned(self) -> Value:
@@ -531,52 +515,22 @@ class Core(wiring.Component):
         ]
 
     def _outputs(self, m: Module) -> None:
-        """Two places for states on their way out: a pass may begin when one is free."""
+        """The states that the last pass of a step makes."""
         shape, activation = self.shape, self.activation
-        word_bits = max(1, (self.state_depth - 1).bit_length())
-        memory = Memory(shape=self.state_bits, depth=2 << word_bits, init=[])
-        m.submodules.out_memory = memory
-        granularity = shape.activation_lanes * self.bits
-        write, read = memory.write_port(granularity=granularity), memory.read_port()
-        filling = Signal()
-        sending = Signal()
-        waiting = Signal(2)
-        word = Signal(word_bits)
+        outputs = Outputs(
+            shape.state_lanes, shape.hidden_rate, shape.activation_lanes, self.bits, self.state_depth
+        )
+        m.submodules.outputs = outputs
         m.d.comb += [
-            word.eq(self.token_word),
-            write.addr.eq(Cat(word, filling)),
-            write.data.eq(activation.made.replicate(self.per_word)),
-            self.can_pass.eq(waiting != 2),
+            outputs.write.eq(activation.write & self.last_pass),
+            outputs.states.eq(activation.made),
+            outputs.word.eq(self.token_word),
+            outputs.part.eq(self.token_part),
+            outputs.done.eq(self.step_done),
+            outputs.beats.eq(self.groups_out),
+            self.can_pass.eq(outputs.has_room),
+            self.h_data.eq(outputs.h_data),
+            self.h_valid.eq(outputs.h_valid),
+            self.h_last.eq(outputs.h_last),
+            outputs.h_ready.eq(self.h_ready),
         ]
-        with m.If(activation.write & self.last_pass):
-            m.d.comb += write.en.eq(1 << self.token_part)
-        parts = shape.state_lanes // shape.hidden_rate
-        beat = Signal(17)
-        next_beat = Signal(17)
-        following, part = divided(m, next_beat, parts, "beat")
-        kept = Signal.like(part)
-        valid, took, ends = Signal(), Signal(), Signal()
-        next_word, next_sending = Signal(word_bits), Signal()
-        m.d.comb += [
-            took.eq(valid & self.h_ready),
-            self.h_last.eq(beat == self.groups_out - 1),
-            ends.eq(took & self.h_last),
-            next_beat.eq(Mux(ends, 0, beat + took)),
-            next_sending.eq(sending ^ ends),
-            next_word.eq(following),
-            read.addr.eq(Cat(next_word, next_sending)),
-            self.h_valid.eq(valid),
-            self.h_data.eq(read.data.word_select(kept, shape.hidden_rate * self.bits)),
-        ]
-        done = self.step_done
-        remaining = Signal(2)
-        m.d.comb += remaining.eq(waiting - ends)
-        m.d.sync += [
-            beat.eq(next_beat),
-            sending.eq(next_sending),
-            waiting.eq(remaining + done),
-            valid.eq(remaining != 0),
-        ]
-        m.d.sync += kept.eq(part)
-        with m.If(done):
-            m.d.sync += filling.eq(~filling)
