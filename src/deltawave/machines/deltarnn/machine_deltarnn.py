@@ -53,12 +53,20 @@ class DeltaRNN(DeltaMachine):
     scheduler_rate: int = option(
         2, unit="element/cycle", doc="Non-zero deltas the IEU emits in a cycle", source="[seed]"
     )
-    encoder_latency_cycles: int = option(2, unit="cycle", doc="From compare to the delta list", source="ours")
+    encoder_latency_cycles: int = option(
+        3,
+        unit="cycle",
+        doc="From compare to the head of the delta list",
+        source="ours: compare, choose, list",
+    )
     mxv_latency_cycles: int = option(
         4, unit="cycle", doc="From weight address to accumulated sum", source="ours"
     )
     activation_stages: int = option(
-        5, unit="cycle", doc="Stages of the activation pipeline", source="S1..S5 [seed]"
+        8,
+        unit="cycle",
+        doc="Stages of the activation pipeline",
+        source="S1..S5 [seed], and ours: registers at its start and behind its multipliers",
     )
     activation_lanes: int = option(
         128,

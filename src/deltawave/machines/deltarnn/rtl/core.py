@@ -336,10 +336,11 @@ class Core(wiring.Component):
     def _list(self, m: Module, path: PathShape, number: int) -> wiring.Component:
         """What takes the values that a path sends: it holds them as they come, or as they go to the channels."""
         bits, depth = self.bits + 1 + 2 + self.channels.begin_bits, path.credits or path.depth * path.rate
-        columns = ColumnList(bits, depth, path.picks)
         if self.shape.lists_later:
             listed = partial(self._for_channels, path=path, name=f"_of_list{number}")
             columns = ColumnList(path.entry_bits, depth, path.picks, listed, bits)
+        else:
+            columns = ColumnList(bits, depth, path.picks)
         m.submodules[f"list{number}"] = columns
         return columns
 

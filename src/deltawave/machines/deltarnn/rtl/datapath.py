@@ -107,7 +107,7 @@ class Datapath:
         index = pipeline.each(f"{name}_index", lambda at, value: lookup.index(self._m, value, at), values)
         index = pipeline.cut(index, cut)
         found = [lookup.read(self._m, value, f"{name}{lane}") for lane, value in enumerate(index.lanes)]
-        return staged(found, index.stage + 1)
+        return pipeline.cut(staged(found, index.stage + 1), f"{cut}_read")
 
     def _updated(self, u: Staged, c: Staged, h: Staged) -> Staged:
         """(1 - u) * c + u * h, each product rounded."""

@@ -15,17 +15,30 @@ from deltawave.machines.deltarnn.rtl.pipeline import Pipeline, Staged, staged
 from deltawave.machines.deltarnn.rtl.shape import CoreShape
 from deltawave.machines.deltarnn.rtl.sparse import SparseShape
 
-_LONG = ("update", "product", "start", "sum", "total", "state", "made", "candidate", "gate")
+_LONG = (
+    "update",
+    "product",
+    "start",
+    "sum",
+    "candidate_read",
+    "gate_read",
+    "total",
+    "state",
+    "made",
+    "candidate",
+    "gate",
+)
 CUTS: dict[CellKind, tuple[str, ...]] = {
     "gru": _LONG,
     "lstm": tuple(cut for cut in _LONG if cut != "state"),
-    "gru_before": ("update", "start", "sum", "state", "made", "gate"),
-    "rnn": ("start", "sum", "gate", "made"),
+    "gru_before": ("update", "start", "sum", "gate_read", "state", "made", "gate"),
+    "rnn": ("start", "sum", "gate_read", "made", "gate"),
 }
 """Registers within the stages of the activation, those first that shorten the longest path most. start: behind the
-signal that begins a pass; sum: between a sum and its rounding; gate, candidate: before the tables; product, total:
-behind the products and the total of stage 3; state: behind the state as it was; update: behind the products of stage 5;
-made: behind the new state. Products of lent multipliers always have one."""
+signal that begins a pass; sum: between a sum and its rounding; gate, candidate: before the tables; gate_read,
+candidate_read: behind them; product, total: behind the products and the total of stage 3; state: behind the state as it
+was; update: behind the products of stage 5; made: behind the new state. Products of lent multipliers always have
+one."""
 
 
 @dataclass(frozen=True)
