@@ -109,13 +109,15 @@ class Activation(wiring.Component):
             self.read_second.eq(now_word),
         ]
         ends, is_full = now_phase == shape.activation_interval_cycles - 1, now_part == per_word - 1
+        # not as late as a group ends: the next cell's sizes may be there by then
+        is_last = (now_phase == shape.turns - 1) & (now_token == self.tokens - 1)
         m.d.sync += [
             phase.eq(Mux(ends, 0, now_phase + 1)),
             gate_word.eq(Mux(ends, 0, now_gate_word + self.words)),
             token.eq(now_token + ends),
             part.eq(Mux(ends, Mux(is_full, 0, now_part + 1), now_part)),
             word.eq(now_word + (ends & is_full)),
-            reading.eq(self.reads & ~(ends & (now_token == self.tokens - 1))),
+            reading.eq(self.reads & ~is_last),
         ]
         if starts_later:
             with m.If(self.begins):
