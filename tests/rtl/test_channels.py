@@ -15,7 +15,7 @@ from deltawave.kernels.cell import GATES, HEARS, CellKind, QuantisedCell
 from deltawave.machines.deltarnn.rtl.arrays import Arrays
 from deltawave.machines.deltarnn.rtl.channels import CANDIDATE, Channels
 from deltawave.machines.deltarnn.rtl.design import legal_shape
-from deltawave.machines.deltarnn.rtl.image import Image
+from deltawave.machines.deltarnn.rtl.image import BEAT_BITS, Image
 from deltawave.machines.deltarnn.rtl.images import column_words
 from deltawave.machines.deltarnn.rtl.images import images as dense_images
 from deltawave.machines.deltarnn.rtl.lane import Lane, product_cycles
@@ -67,23 +67,23 @@ def of_bits(rng: Random, bits: int) -> int:
 
 
 @some
-@given(seeds, st.integers(1, 200), st.integers(1, 9), st.one_of(st.none(), st.integers(1, 80)))
-def test_a_memory_is_loaded_in_order(seed: int, width: int, depth: int, bank_bits: int | None) -> None:
-    rng, memory = np.random.default_rng(seed), LoadedMemory(width, depth, bank_bits)
-    kept = [0] * depth
+@given(seeds, st.integers(1, 200), st.integers(1, 9))
+def test_a_memory_is_loaded_beat_by_beat(seed: int, width: int, depth: int) -> None:
+    rng, memory = np.random.default_rng(seed), LoadedMemory(width, depth)
+    beats = -(-width // BEAT_BITS)
+    kept, mask = [[0] * beats for _ in range(depth)], (1 << width) - 1
 
     async def bench(ctx: Any) -> None:
-        nonlocal kept
         count, asked = 0, 0
-        for _ in range(60):
-            loads, at = bool(count < depth and rng.integers(2)), int(rng.integers(depth))
-            rewinds, word = rng.random() < 0.1, int.from_bytes(rng.bytes(25), "little") % (1 << width)
+        for _ in range(60 + beats * depth):
+            loads, at = bool(count < beats * depth and rng.random() < 0.7), int(rng.integers(depth))
+            rewinds, beat = rng.random() < 0.1, int(rng.integers(1 << BEAT_BITS))
             ctx.set(memory.at, at), ctx.set(memory.loads, loads)
-            ctx.set(memory.load_data, word), ctx.set(memory.rewind, rewinds)
+            ctx.set(memory.load_data, beat), ctx.set(memory.rewind, rewinds)
             assert ctx.get(memory.data) == asked
-            asked = kept[at]  # as it was before the word that comes in this cycle
+            asked = wide(kept[at], BEAT_BITS) & mask  # as it was before the beat that comes in this cycle
             if loads:
-                kept[count] = word
+                kept[count // beats][count % beats] = beat
             count = 0 if rewinds else count + loads
             await ctx.tick()
 
@@ -204,8 +204,8 @@ async def fill(ctx: Any, unit: Any, images: tuple[Image, ...]) -> None:
     """Load the memories."""
     for image in images:
         ctx.set(unit.load_select, image.select), ctx.set(unit.load_valid, 1)
-        for word in image.words:
-            ctx.set(unit.load_data, wide(word, image.lane_bits))
+        for beat in image.beats():
+            ctx.set(unit.load_data, int(beat))
             await ctx.tick()
     ctx.set(unit.load_valid, 0)
 
