@@ -98,7 +98,7 @@ def _stack(rng: Random, seed: int, machine: str, kind: CellKind) -> Case:
     first = _cell(rng, kind)
     sizes = [first.hidden, *(int(rng.integers(1, 17)) for _ in range(rng.integers(1, 4)))]
     like = [first, *(_with_sizes(rng, first, *pair) for pair in pairwise(sizes))]
-    shifts = (0, *(int(one_of(rng, 0, 0, 1, 2)) for _ in like[1:]))
+    shifts = (0, *(int(one_of(rng, 0, 0, 1, 2, -1)) for _ in like[1:]))
     cells = [_with_point(rng, cell) if cell is not first else cell for cell in like]
     others = [_with_sizes(rng, cell, cell.inputs, cell.hidden) for cell in cells]
     made = _stackable(rng, _deltarnn(rng, first), first) if machine == "deltarnn" else _edgedrnn(rng, first)
