@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth import Const, Module, Mux, Signal, Value, signed
+from amaranth import Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -76,7 +76,10 @@ class Table(wiring.Component):
         if all(after - before == 1 for before, after in pairwise(self.values)):
             m.d.sync += self.value.eq(self.index + self.values[0])  # a ReLU's entries count up
             return m
-        memory = Memory(shape=self.value.shape(), depth=len(self.values), init=self.values)
+        bits = len(self.value)
+        # without the sign that no entry has it may take half a block RAM
+        shape = signed(bits) if min(self.values) < 0 else unsigned(max(1, bits - 1))
+        memory = Memory(shape=shape, depth=len(self.values), init=self.values)
         m.submodules.entries = memory
         port = memory.read_port()
         m.d.comb += [port.addr.eq(self.index), self.value.eq(port.data)]
