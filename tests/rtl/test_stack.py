@@ -79,3 +79,11 @@ def test_a_program_is_simulated_core_by_core() -> None:
     assert [len(stream.rtl.outputs) for streams in found.values() for stream in streams] == [4, 3, 4, 3]
     assert all(stream.is_equal for streams in found.values() for stream in streams)
     assert all(stream.model.outputs.any() for streams in found.values() for stream in streams)
+
+
+def test_registers_have_addresses_however_many_cells_there_are() -> None:
+    program = program_of(stacked_network(*[("RNN", 3)] * 13), "deltarnn-zynq7100")
+    ((names, (stream,)),) = simulate_program(program, walk(3)).items()
+    assert names == ", ".join(f"layer{number}" for number in range(13))
+    assert stream.is_equal
+    assert stream.model.outputs.any()

@@ -19,6 +19,7 @@ from deltawave.machines.deltarnn.rtl.sparse import SparseShape
 from deltawave.rtl.axi_lite import BYTES, Register, RegisterFile, axi_lite_slave, forward_axi_lite
 
 ADDRESS_BITS = 9
+"""Of the registers, unless there are more cells than these have places for."""
 SETTINGS_OFFSET = 0x40
 BASES = ("base_x", "base_h", "base_rh")
 FORWARDED = ("x_", "h_", "column_", "w_", "step_")
@@ -123,13 +124,15 @@ class Top(wiring.Component):
     def __init__(self, shape: CoreShape) -> None:
         self.shape, self.core, self.images = shape, core_of(shape), images_of(shape)
         select_bits = len(self.core.load_select)
-        self.file = RegisterFile(registers(shape, self.core), ADDRESS_BITS)
+        all_registers = registers(shape, self.core)
+        address_bits = max(ADDRESS_BITS, all_registers[-1].offset.bit_length())
+        self.file = RegisterFile(all_registers, address_bits)
         self.values = settings_of(shape)
         members = self.core.signature.members.items()
         self.forwarded = {name: member for name, member in members if name.startswith(FORWARDED)}
         load = {"load_data": In(BEAT_BITS), "load_valid": In(1), "load_ready": Out(1)}
         load["load_select"] = In(select_bits)
-        super().__init__({**axi_lite_slave(ADDRESS_BITS), **self.forwarded, **load})
+        super().__init__({**axi_lite_slave(address_bits), **self.forwarded, **load})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
