@@ -12,7 +12,7 @@ from deltawave.rtl.shared import shared
 
 
 class Bank(wiring.Component):
-    """A part of every word of a memory."""
+    """A part of every word of a memory; if there is one word it is a register."""
 
     def __init__(self, width: int, depth: int) -> None:
         self.width, self.depth = width, depth
@@ -29,6 +29,12 @@ class Bank(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if self.depth == 1:
+            word = Signal(self.width, reset_less=True)  # a reset leaves what was loaded
+            m.d.comb += self.data.eq(word)
+            with m.If(self.writes):
+                m.d.sync += word.eq(self.write_data)
+            return m
         m.submodules.words = words = Memory(shape=self.width, depth=self.depth, init=[])
         read = words.read_port()
         write = words.write_port()
