@@ -84,6 +84,8 @@ def test_a_memory_is_loaded_beat_by_beat(seed: int, width: int, depth: int) -> N
             asked = wide(kept[at], BEAT_BITS) & mask  # as it was before the beat that comes in this cycle
             if loads:
                 kept[count // beats][count % beats] = beat
+            if depth == 1:  # a register
+                asked = wide(kept[0], BEAT_BITS) & mask
             count = 0 if rewinds else count + loads
             await ctx.tick()
 
