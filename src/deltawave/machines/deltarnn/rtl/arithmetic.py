@@ -50,7 +50,8 @@ def divided(m: Module, number: Value, divisor: int, name: str) -> tuple[Value, V
         Signal.like(number, name=f"{name}_quotient"),
     )
     remainder = Signal(bits, name=f"{name}_remainder")
-    last_quotient, last_remainder = Signal.like(quotient), Signal.like(remainder)
+    last_quotient = Signal.like(quotient)
+    last_remainder = Signal.like(remainder)
     m.d.sync += [before.eq(number), last_quotient.eq(quotient), last_remainder.eq(remainder)]
     with m.If(number == 0):
         m.d.comb += [quotient.eq(0), remainder.eq(0)]

@@ -140,10 +140,18 @@ class Core(wiring.Component):
 
     def _control(self, m: Module) -> None:
         """Which cell, which round and which cycle of it."""
-        self.scanning, self.passing, self.round = Signal(), Signal(), Signal()
-        self.begin_round, self.pass_begins, self.pass_ends = Signal(), Signal(), Signal()
-        self.drained, self.can_step, self.can_pass = Signal(), Signal(), Signal()
-        self.last_round, self.last_pass, self.begin_step = Signal(), Signal(), Signal()
+        self.scanning = Signal()
+        self.passing = Signal()
+        self.round = Signal()
+        self.begin_round = Signal()
+        self.pass_begins = Signal()
+        self.pass_ends = Signal()
+        self.drained = Signal()
+        self.can_step = Signal()
+        self.can_pass = Signal()
+        self.last_round = Signal()
+        self.last_pass = Signal()
+        self.begin_step = Signal()
         self._count_pass(m)
         self._clear_all(m)
         self._take_turns(m)
@@ -212,7 +220,8 @@ class Core(wiring.Component):
         """Goes through all memories that must be zero, or hold the bias, when a stream begins, cell by cell."""
         shape = self.shape
         depth = max(self.depth_x, self.depth_h, self.clear_words, shape.most_tokens)
-        self._clearing, self._cleared = Signal(init=1), Signal()
+        self._clearing = Signal(init=1)
+        self._cleared = Signal()
         self.clear_word = Signal(range(depth + 1))
         is_last = self.layer == len(shape.layers) - 1 if shape.layer_bits else Const(1)
         m.d.comb += self._cleared.eq(self._clearing & (self.clear_word == depth))

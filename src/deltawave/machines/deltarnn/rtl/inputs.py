@@ -30,8 +30,12 @@ class Inputs(wiring.Component):
         m = Module()
         m.submodules.memory = memory = Memory(shape=self.width, depth=2 << self.beat_bits, init=[])
         read, write = memory.read_port(), memory.write_port()
-        filling, using, filled, beat = Signal(), Signal(), Signal(2), Signal(self.beat_bits)
-        accepted, is_full = Signal(), Signal()
+        filling = Signal()
+        using = Signal()
+        filled = Signal(2)
+        beat = Signal(self.beat_bits)
+        accepted = Signal()
+        is_full = Signal()
         is_last = beat == self.beats - 1
         m.d.comb += [
             self.x_ready.eq(filled != 2),

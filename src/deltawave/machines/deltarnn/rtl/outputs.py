@@ -61,7 +61,8 @@ class Outputs(wiring.Component):
         beat = Signal(17)
         next_beat = Signal(17)
         word, part = divided(m, next_beat, self.lanes // self.rate, "beat")
-        took, ends = Signal(), Signal()
+        took = Signal()
+        ends = Signal()
         m.d.comb += [
             took.eq(self.h_valid & self.h_ready),
             self.h_last.eq(beat == self.beats - 1),

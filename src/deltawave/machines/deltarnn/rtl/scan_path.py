@@ -102,7 +102,9 @@ class ScanPath(wiring.Component):
         running = Signal()
         vector = Signal(2)
         group = Signal(shape.group_bits)
-        is_bias, goes_on, hold = Signal(), Signal(), Signal()
+        is_bias = Signal()
+        goes_on = Signal()
+        hold = Signal()
         m.d.comb += [
             is_bias.eq(running & (vector == BIAS)),
             scan.active.eq(running & ~is_bias),
@@ -123,8 +125,10 @@ class ScanPath(wiring.Component):
         it is the last of x."""
         shape = self.shape
         m.d.comb += [self.vector.eq(vector), self.group.eq(group)]
-        is_last, x_ends = Signal(), Signal()
-        after_group, after_vector = Signal.like(group), Signal(2)
+        is_last = Signal()
+        x_ends = Signal()
+        after_group = Signal.like(group)
+        after_vector = Signal(2)
         m.d.comb += [after_group.eq(group + 1), after_vector.eq(vector)]
         with m.Switch(vector):
             for vectors in filter(None, shape.rounds):

@@ -178,7 +178,9 @@ class Top(wiring.Component):
 
     def _clear(self, m: Module) -> None:
         core, file = self.core, self.file
-        pending, wanted, steps = Signal(), Signal(), Signal(32)
+        pending = Signal()
+        wanted = Signal()
+        steps = Signal(32)
         m.d.comb += [
             wanted.eq(file.clear | pending),
             core.hold.eq(wanted),
