@@ -357,7 +357,7 @@ def test_arrays_sum_sparse_columns(seed: int, kind: CellKind) -> None:
     rounds = ((X, H), *(((RH,),) if shape.sources == 3 else ()))
     depth = max(shape.groups(0), shape.groups(1))
     path = PathShape(rounds, shape.input_rate, shape.input_rate, shape.cell.activation.bits, depth, 0, 2)
-    arrays = Arrays(shape, path, path.index_bits)
+    arrays = Arrays(shape, path)
     rounds_of_sources = ((0, 1), (2,)) if shape.sources == 3 else ((0, 1),)
     sends = [sent_once(rng, shape.cell, sources) for sources in rounds_of_sources]
 

@@ -142,8 +142,8 @@ class Arrays(wiring.Component):
     encoder. load: the bias (1) and the candidate's second bias (2) by local row; array a by load_select 4 + 2 a (words
     of weights) and 5 + 2 a (table of columns)."""
 
-    def __init__(self, shape: SparseShape, path: PathShape, index_bits: int) -> None:
-        self.shape, self.path, self.index_bits = shape, path, index_bits
+    def __init__(self, shape: SparseShape, path: PathShape) -> None:
+        self.shape, self.path = shape, path
         self.sum_bits = bits = shape.cell.accumulator_bits
         self.address_bits = self.word_bits = max(1, (shape.words - 1).bit_length())
         super().__init__(

@@ -45,7 +45,6 @@ class Core(wiring.Component):
         self.shape, self.bits = shape, cell.activation.bits
         self.depth_x, self.depth_h = shape.most_groups(0), shape.most_groups(1)
         self.paths = self._paths()
-        self.index_bits = max(path.index_bits for path in self.paths)
         self.channels = self._channels()
         self.activation = Activation(shape, self.channels.address_bits, self.channels.word_bits)
         members = {

@@ -1,7 +1,7 @@
 """The delta encoder: looks through vectors for values to send, a group of elements at a time.
 
-In the cycle in which a group is compared its first `picks` values to send leave, in the cycles after that the others;
-then comes the next group.
+In the cycle in which a group is compared, or in the one after it (see `GroupScan`), its first `picks` values to send
+leave, in the cycles after that the others; then comes the next group.
 """
 
 from amaranth import Array, Cat, Module, Mux, Signal, Value, signed

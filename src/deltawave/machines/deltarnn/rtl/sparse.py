@@ -25,7 +25,6 @@ class SparseShape(CoreShape):
     """`channels` are the gates and `lanes` the PEs of an array: what an activation reads in a cycle."""
 
     arrays: int
-    index_bits: int
 
     @property
     def rows(self) -> int:
@@ -132,7 +131,6 @@ def sparse_shape(machine: Spartus, cell: QuantisedCell, name: str) -> SparseShap
         activation_interval_cycles=1,
         activation_tail_cycles=machine.activation_stages - 1,
         arrays=machine.arrays,
-        index_bits=machine.index_bits,
     )
     check_shape(machine, shape)
     if machine.encoder_latency_cycles < 2:

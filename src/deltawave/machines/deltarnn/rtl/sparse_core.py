@@ -24,7 +24,7 @@ class SparseCore(Core):
         ]
 
     def _channels(self) -> Arrays:
-        return Arrays(self.shape, self.paths[0], self.index_bits)
+        return Arrays(self.shape, self.paths[0])
 
     def _list(self, m: Module, path: PathShape, number: int) -> wiring.Component:
         return self.channels
