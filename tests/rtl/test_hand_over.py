@@ -86,6 +86,15 @@ def test_the_bench_of_cells_that_take_turns_passes(tmp_path: Path) -> None:
     assert passes(tmp_path / "rtl" / "layer0_core").startswith("PASS: 7 steps in 2 streams")
 
 
+def test_the_bench_of_a_core_with_many_memories_passes(tmp_path: Path) -> None:
+    many = {"arrays": 8, "array_pes": 2, "activation_lanes": 2, "input_rate": 2}
+    machine = dw.machine("spartus-zynq7100").with_options(many)
+    written(dw.compile(recurrent_network("RNN"), machine, calibration=walk()), tmp_path / "rtl")
+    selected = {line[:-8] for line in (tmp_path / "rtl/layer_core/memories/load.hex").read_text().split()}
+    assert {int(select, 16) for select in selected} == {1, *range(4, 20)}
+    assert passes(tmp_path / "rtl" / "layer_core").startswith("PASS: 7 steps in 2 streams")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("op", ["GRU", "LSTM", "RNN"])

@@ -41,7 +41,7 @@ class Bench:
             "vectors/h.hex": hex_lines(self._h_beats, self.top.core.bits),
             "vectors/step_cycles.hex": hex_numbers(cycles, 32),
             "vectors/streams.hex": hex_numbers(self._steps, 32),
-            "memories/load.hex": hex_numbers(self._load, BEAT_BITS + 4),
+            "memories/load.hex": hex_numbers(self._load, BEAT_BITS + len(self.top.load_select)),
             **self._columns(),
         }
 

@@ -19,7 +19,7 @@ module testbench;
   always @(posedge clk) cycle <= cycle + 1;
 
   // ---- what is sent, and what must come
-  logic [35:0] load[`LOAD_BEATS];  // its number on load_select, then the data
+  logic [`SELECT_BITS+31:0] load[`LOAD_BEATS];  // its number on load_select, then the data
   logic [`X_BITS-1:0] x[`STEPS * `X_BEATS];
   logic [`H_BITS-1:0] h[`STEPS * `H_BEATS];
   logic [31:0] cycles_of_step[`STEPS];
