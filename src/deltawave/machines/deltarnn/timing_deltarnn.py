@@ -16,7 +16,8 @@ pipeline).
    cycles. Its sums are there mxv_latency_cycles after its last cycle began.
 4. AP begins when the last sums are there and both lists are closed, and takes activation_stages - 1 cycles and
    one for each group of neurons: activation_lanes of them, or the most below that which divide a channel and
-   go evenly with hidden_rate. It uses the multipliers of MxV, which wait for it anyway.
+   go evenly with hidden_rate. It uses the multipliers of MxV, which wait for it anyway (in the RTL, if they are
+   enough and the stages leave time for registers behind them; else it has its own).
 5. With fewer multipliers than gates there is a channel for each multiplier, gate g belongs to channel g mod
    channels, and columns and groups of neurons take a turn after another.
 """
