@@ -283,7 +283,9 @@ def test_what_a_caller_does_to_an_output_leaves_the_state_alone() -> None:
         output[...] = 7
 
 
-@pytest.mark.parametrize(("name", "most"), [("arrays", 1024), ("array_pes", 65536)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("arrays", 1024), ("array_pes", 65536), ("activation_lanes", 1048576)]
+)
 def test_more_units_than_can_be_simulated_are_refused(name: str, most: int) -> None:
     assert getattr(SPARTUS_ZYNQ7100.with_options({name: most}), name) == most
     with pytest.raises(OptionError) as caught:

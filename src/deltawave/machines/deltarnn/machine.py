@@ -33,7 +33,8 @@ CellName = Literal["gru", "lstm", "rnn"]
 Q8_8 = "Q8.8: DeltaRNN [seed], EdgeDRNN's RTL and Spartus' training code [text]"
 MAY_BE_ZERO = ("dram_latency_cycles", "activation_extra_groups", "index_bits")
 LARGEST = 1 << 40  # so that no sum of cycles leaves 64 bits
-MOST = {"arrays": 1 << 10, "array_pes": 1 << 16}  # each is simulated, so their number bounds time and memory
+MOST = {"arrays": 1 << 10, "array_pes": 1 << 16, "activation_lanes": 1 << 20}
+"""Of what is simulated, or looked through, one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)

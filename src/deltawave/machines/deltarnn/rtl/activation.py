@@ -29,7 +29,8 @@ class Activation(wiring.Component):
     """The pass. begins: its first cycle. last_round: it makes the new state, else r * h. reads: the words `read` (and
     `read_second`) of the sums are read in this cycle; sums_x, sums_h: these. hidden: neurons in all; tokens: groups of
     neurons; layer: the number of the cell, where there are several. state_read: the group of h to be had in the next
-    cycle, state_data: that group. write: the group `made` is ready: new state, or r * h."""
+    cycle, state_data: that group. clear: forget the cell state of group `clear_token`. write: the group `made` is
+    ready: new state, or r * h. lend_a, lend_b: factors for the multipliers of the channels, lent: their products."""
 
     def __init__(self, shape: CoreShape, address_bits: int, word_bits: int) -> None:
         cell = shape.cell

@@ -20,13 +20,14 @@ CANDIDATE = 2
 
 
 class Channels(wiring.Component):
-    """Takes the column (delta, source) at the head of a list, as soon as the one before is done, and a word of it every
-    cycle; begin: the first of them in the memory of weights. layer: the number of the cell, where there are several.
-    read: which words of the memories an activation reads, if `reads`; read_x, read_h: these words, the candidate's sum
-    over h apart. load: beats of words into the weight memory (0), the bias (1) and the candidate's second bias (2), one
-    after the other; rewind: from their beginnings again. lent_bits: of the factors for which the multipliers are lent
-    while `lends`: lend_a, lend_b; lent: their products, a cycle later. begins: this column is begun in this cycle.
-    idle: nothing is under way; all sums are there."""
+    """Takes the column (delta, source) at the head of a list, as soon as the one before is done, and a word of it
+    every cycle; begin: the first of them in the memory of weights. layer: the number of the cell, where there are
+    several. read, read_second: which words of the memories an activation reads, if `reads`; read_x, read_h: these
+    words, the candidate's sum over h apart. clear: the sums of word `clear_word` become the bias. load: beats of words
+    into the weight memory (0), the bias (1) and the candidate's second bias (2), one after the other; rewind: from
+    their beginnings again. lent_bits: of the factors for which the multipliers are lent while `lends`: lend_a, lend_b;
+    lent: their products, a cycle later. begins: this column is begun in this cycle. idle: nothing is under way; all
+    sums are there."""
 
     def __init__(self, shape: CoreShape, lent_bits: tuple[int, int] | None = None) -> None:
         cell = shape.cell
