@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deltawave.errors import OptionError, ToolError
-from deltawave.rtl.yosys import all_cells, made, run_nextpnr, run_yosys
+from deltawave.rtl.yosys import NEXTPNR, YOSYS, all_cells, made, run_nextpnr, run_yosys
 
 ONE_LUT = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "RAM32X1S", "RAM64X1S", "SRL16E", "SRLC32E")
 TWO_LUTS = ("RAM32X1D", "RAM64X1D", "RAM128X1S")
@@ -84,7 +84,7 @@ def maximum_clock(verilog: str, top: str, seed: int = 1) -> Clock:
         run_nextpnr(folder, arguments)
         return folder / "report.json"
 
-    return _slowest(made((verilog, script, *arguments), build), top)
+    return _slowest(made((verilog, script, *arguments), build, (YOSYS, NEXTPNR)), top)
 
 
 def _counted(cells: Mapping[str, int], family: str) -> Resources:

