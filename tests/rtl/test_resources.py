@@ -71,7 +71,7 @@ def test_a_core_on_an_fpga(core: str, family: str) -> None:
         check_row("FPGAs", (f"{report.machine}, whole machine, published", FPGAS[family]), *cells)
 
 
-@pytest.mark.parametrize("core", list(CORES)[:1])  # an hour and more for the others
+@pytest.mark.parametrize("core", list(CORES)[:1])  # routing the others was not waited for
 def test_the_clock_of_a_core(core: str) -> None:
     (found,) = (row.clock for row in synthesised(core, "ecp5", routes=True).cores)
     assert found is not None
